@@ -1,0 +1,1 @@
+"""The lakehouse of French territorial open data, as Dagster software-defined assets."""

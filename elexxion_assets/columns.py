@@ -1,0 +1,43 @@
+"""The shared vocabulary: columns that several themes speak of, described once."""
+
+from elexxion_assets.declare import Column, Kind
+
+COMMUNE = Column(
+    name="code_commune",
+    kind=Kind.TEXT,
+    description="Code officiel géographique (COG) of the commune",
+    pattern=r"(?:\d{2}|2[AB])\d{3}",
+    width=5,
+    examples=("01001", "2A004", "75056", "97411"),
+    counter_examples=("1ABCD", "ZZ001", "2C004", "751056"),
+    warning="Text, never a number: 01001 is not 1001.",
+)
+DEPARTEMENT = Column(
+    name="code_departement",
+    kind=Kind.TEXT,
+    description="Code of the département (COG)",
+    pattern=r"(?:0[1-9]|[1-8]\d|9[0-5]|2[AB]|97[1-8]|98[4-9])",
+    width=2,
+    examples=("01", "2A", "75", "974"),
+    counter_examples=("00", "20C", "ZZ", "96"),
+)
+REGION = Column(
+    name="code_region",
+    kind=Kind.TEXT,
+    description="Code of the région (COG, 2016 boundaries)",
+    pattern=r"(?:0[1-6]|11|24|27|28|32|44|52|53|75|76|84|93|94)",
+    width=2,
+    examples=("01", "11", "84", "94"),
+    counter_examples=("00", "99", "Bretagne"),
+)
+ANNEE = Column(
+    name="annee",
+    kind=Kind.INTEGER,
+    description="Year that the figures are about",
+    unit="year",
+    ge=1900,
+    le=2100,
+    source_names=("annee", "année"),
+    examples=("2016", "2023"),
+    counter_examples=("16", "MMXVI"),
+)

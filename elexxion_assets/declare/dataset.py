@@ -1,0 +1,82 @@
+"""What an official dataset is: how its files are recognised, what one row holds, which period it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import narwhals as nw
+
+from elexxion_assets.declare.column import Column
+from elexxion_assets.declare.text_table import TextTable
+
+Frame = nw.LazyFrame  # type: ignore[type-arg]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """How well a table of text fits a dataset.
+
+    Attributes:
+        score: Number of the file's columns that the dataset explains; the highest score wins.
+        missing: Required things that the file lacks, in words; empty when the file is this dataset.
+        differences: What else differs, in words.
+    """
+
+    score: int
+    missing: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+
+
+def match_by_columns(dataset: Dataset, table: TextTable) -> Match:
+    """Compares header names with the source names of the dataset's columns, and sampled values with their contract."""
+    explained, missing = 0, []
+    for column in dataset.columns:
+        names = column.source_names or (column.name,)
+        if table.find(names) is not None:
+            explained += 1
+        elif not column.optional_in_file:
+            missing.append(f"column « {names[0]} » ({column.description})")
+    return Match(score=explained, missing=tuple(missing))
+
+
+def rename_columns(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
+    """Gives the dataset's names to the columns of a bronze frame; a column that the file lacks becomes null."""
+    expressions = []
+    for column in dataset.columns:
+        found = table.find(column.source_names or (column.name,))
+        value = nw.lit(None, dtype=nw.String) if found is None else nw.col(found)
+        expressions.append(value.alias(column.name))
+    return frame.select("_line", *expressions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One official dataset of a theme, in every layout in which it was ever published.
+
+    Attributes:
+        name: Name inside the theme, such as `communale`.
+        title: Title for people.
+        source: Publisher.
+        page: Address of the publisher's page.
+        columns: Contract of one normalised row.
+        key: Columns that identify a normalised row inside a delivery and a period.
+        period: From the facts of a table, the period of every row: an expression over the bronze columns that gives the
+            period as text (null where it cannot be told), or one text for the whole table. May raise `Refusal`.
+        release: From the facts of a table and the number of rows per period, the release it belongs to, as a text that
+            sorts in order of publication.
+        match: How well a table fits.
+        normalise: From a bronze frame (all text, with `_line`) to the contract's columns, still text, with `_line`. One
+            source line may give several rows.
+    """
+
+    name: str
+    title: str
+    source: str
+    page: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    period: Callable[[TextTable], nw.Expr | str]
+    release: Callable[[TextTable, Mapping[str, int]], str]
+    match: Callable[[Dataset, TextTable], Match] = match_by_columns
+    normalise: Callable[[Dataset, Frame, TextTable], Frame] = rename_columns

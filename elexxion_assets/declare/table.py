@@ -1,0 +1,72 @@
+"""What a table of the lake is: a layer, columns, a key, its inputs, rules, and the function that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import narwhals as nw
+
+from elexxion_assets.declare.column import Column
+from elexxion_assets.declare.dataset import Frame
+
+
+class Layer(StrEnum):
+    """The four layers, from faithful to ready for models."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    PLATINUM = "platinum"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the layer under `output/`."""
+        return {Layer.BRONZE: "bronze", Layer.SILVER: "argent", Layer.GOLD: "or", Layer.PLATINUM: "platine"}[self]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule on the rows of a table that columns alone cannot say.
+
+    Attributes:
+        name: Name of the check, snake case.
+        description: What must hold, in words.
+        broken: Expression that is true for the rows that break the rule (null counts as kept).
+        blocking: Whether a broken rule keeps the table from being replaced.
+    """
+
+    name: str
+    description: str
+    broken: nw.Expr
+    blocking: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table of a theme.
+
+    Attributes:
+        layer: Layer of the table.
+        name: Name inside the layer, a noun.
+        description: What one row is, for the dictionary and the UI.
+        columns: Columns in order. Silver tables get `_delivery` and `_line` after them: where each row comes from.
+        key: Columns that identify a row; the table is sorted by them.
+        inputs: For silver, names of the theme's datasets; for the others `layer/table` of the theme.
+        function: Called with one lazy frame per input, in order, and `period`; gives the columns (silver: `_delivery`,
+            `_line` kept). A silver input holds typed, valid rows of the release that won; a dataset that has nothing for
+            the period is an empty frame. Other inputs hold the rows of `period` and of the `lookback` periods before.
+        lookback: Number of earlier periods that the inputs also hold (gold and platinum).
+        rules: Rules beyond the columns' own.
+    """
+
+    layer: Layer
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    inputs: tuple[str, ...]
+    function: Callable[..., Frame]
+    lookback: int = 0
+    rules: tuple[Rule, ...] = ()
