@@ -1,7 +1,7 @@
 """What a column is: name, type, unit, rule and examples, said once.
 
-From this one description come the row rules, the asset checks, the Parquet schema, the TableSchema in the Dagster UI and
-the data dictionary. No value is ever read here.
+From this one description come the row rules, the asset checks, the Parquet schema, the TableSchema of the Dagster UI
+and the data dictionary. No value is ever read here.
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 
 from elexxion_assets.declare.column import Column
 from elexxion_assets.declare.text_table import TextTable
 
-Frame = nw.LazyFrame  # type: ignore[type-arg]
+Frame = nw.LazyFrame[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
