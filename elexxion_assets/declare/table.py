@@ -56,7 +56,7 @@ class Table:
         inputs: For silver, names of the theme's datasets; for the others `layer/table` of the theme.
         function: Called with one lazy frame per input, in order, and `period`; gives the columns (silver: `_delivery`,
             `_line` kept). A silver input holds typed, valid rows of the release that won; a dataset that has nothing
-            for the period is an empty frame. Other inputs hold the rows of `period` and of the `lookback` periods before.
+            for the period is an empty frame. Other inputs hold `period` and the `lookback` periods before it.
         lookback: Number of earlier periods that the inputs also hold (gold and platinum).
         rules: Rules beyond the columns' own.
     """
