@@ -1,0 +1,78 @@
+"""Settings, all of them, read from the environment (and a `.env` file) in one place."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting that is missing or wrong, named for a person."""
+
+
+class Settings(BaseSettings):
+    """Everything that a deployment chooses; each field is the variable `ELEXXION_<FIELD>`.
+
+    Attributes:
+        home: Directory of the embedded lake and of Dagster's own files.
+        bucket: Name of the bucket on S3; folder of the lake under `home` otherwise.
+        s3_endpoint: Address of the S3 service; without it the lake is a directory.
+        s3_region: Region to sign requests for.
+        s3_access_key: Access key.
+        s3_secret_key: Secret key.
+        settle_seconds: Age that a file in `input/` must reach before it is taken, so that a file still being copied is
+            left alone.
+        batch: Largest number of files that one run takes.
+        sensor_seconds: Seconds between two looks at `input/`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ELEXXION_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Path(".elexxion")
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "elexxion-bucket"
+    s3_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    s3_region: str = "us-east-1"
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    batch: Annotated[int, Field(ge=1, le=100_000)] = 500
+    sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
+
+    @model_validator(mode="after")
+    def _keys_come_with_an_endpoint(self) -> Settings:
+        if self.s3_endpoint is not None:
+            for name in ("s3_access_key", "s3_secret_key"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"ELEXXION_{name.upper()} is required when ELEXXION_S3_ENDPOINT is set")
+        return self
+
+    @property
+    def lake_directory(self) -> Path:
+        """Directory of the lake when it is not on S3."""
+        return self.home.absolute() / self.bucket
+
+    @property
+    def dagster_home(self) -> Path:
+        """Directory of Dagster's own files in embedded use."""
+        return self.home.absolute() / "dagster"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a value is wrong; the message names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = "ELEXXION_" + str(problem["loc"][0]).upper() if problem["loc"] else ""
+            lines.append(f"{name}: {problem['msg']}" if name else problem["msg"].removeprefix("Value error, "))
+        raise SettingsError("; ".join(lines)) from error
