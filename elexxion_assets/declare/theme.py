@@ -16,7 +16,13 @@ from elexxion_assets.declare.table import Layer, Table
 class Periods(Protocol):
     """The family of keys by which a theme's tables are partitioned; keys sort in order of time."""
 
-    description: str
+    @property
+    def description(self) -> str:
+        """What a key looks like, in words."""
+
+    @property
+    def pattern(self) -> str:
+        """Regular expression that every key matches whole; keys that match it may still be no period."""
 
     def problem(self, key: str) -> str | None:
         """Why `key` is not a period of this family, in words, or None when it is one."""
@@ -29,6 +35,7 @@ class Yearly:
     first: int
     last: int = 2100
     description: str = "a year, such as 2022"
+    pattern: str = r"\d{4}"
 
     def problem(self, key: str) -> str | None:
         """Why `key` is not a year of this theme, or None."""

@@ -1,0 +1,106 @@
+"""Writes what was read of a delivery as bronze: every column as text, every row with its line, one file per period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+import narwhals as nw
+import polars as pl
+import pyarrow.parquet as pq
+
+from elexxion_assets.declare import Dataset, TextTable, Theme
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.quarantine import quarantine
+from elexxion_assets.lake.storage import Storage
+from elexxion_assets.quality.contract import REASON
+
+NO_PERIOD = "without-period"
+"""Stands for the period of quarantined rows of which it cannot be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bronze:
+    """What was written of one table of a delivery.
+
+    Attributes:
+        periods: Rows per period.
+        quarantined: Rows whose period cannot be told or is not one of the theme's.
+        keys: Objects written.
+    """
+
+    periods: dict[str, int]
+    quarantined: int = 0
+    keys: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """All rows of the table."""
+        return sum(self.periods.values()) + self.quarantined
+
+
+def write_bronze(
+    storage: Storage,
+    theme: Theme,
+    dataset: Dataset,
+    delivery: str,
+    position: int,
+    table: TextTable,
+    frame: pl.LazyFrame,
+    scratch: Path,
+) -> Bronze:
+    """Splits a table of text by period and writes each part whole, streaming.
+
+    Args:
+        storage: The lake.
+        theme: The theme recognised.
+        dataset: The dataset recognised.
+        delivery: Identifier of the delivery.
+        position: Position of the table inside the delivery.
+        table: Facts about the table.
+        frame: The rows, all text, with `_line`.
+        scratch: An empty directory.
+
+    Returns:
+        Rows per period and in quarantine, and the keys written.
+
+    Raises:
+        Refusal: the dataset cannot tell the period of the file.
+    """
+    period = dataset.period(table)
+    expression = nw.lit(period) if isinstance(period, str) else period
+    known = nw.when(expression.str.contains(f"^(?:{theme.periods.pattern})$")).then(expression)
+    keyed = nw.from_native(frame).with_columns(known.alias("_period")).to_native()
+    keyed.sink_parquet(
+        pl.PartitionBy(scratch, key="_period", include_key=False, approximate_bytes_per_file=None),
+        metadata={"elexxion.delivery": delivery, "elexxion.file": table.file, "elexxion.member": table.member},
+        mkdir=True,
+    )
+    periods: dict[str, int] = {}
+    keys: list[str] = []
+    quarantined = 0
+    for part in sorted(scratch.glob("_period=*/*.parquet")):
+        key = unquote(part.parent.name.removeprefix("_period="))
+        if key == "__HIVE_DEFAULT_PARTITION__":
+            key, problem = NO_PERIOD, f"the period of the row cannot be told; expected {theme.periods.description}"
+        else:
+            problem = theme.periods.problem(key) or ""
+        if problem:
+            quarantined += quarantine(
+                storage,
+                pl.scan_parquet(part).with_columns(pl.lit(problem).alias(REASON)),
+                theme=theme.name,
+                dataset=dataset.name,
+                delivery=delivery,
+                file=table.file,
+                member=table.member,
+                period=key,
+                position=position,
+            )
+            continue
+        periods[key] = pq.read_metadata(part).num_rows
+        written = layout.bronze_key(theme.name, dataset.name, key, delivery, position)
+        storage.write(written, part)
+        keys.append(written)
+    return Bronze(periods=periods, quarantined=quarantined, keys=keys)

@@ -1,0 +1,323 @@
+"""Makes one table for one period: reads its inputs, judges the result, only then puts it in place of the old one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+import pyarrow.parquet as pq
+
+from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Table, TextTable, Theme
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.ledger import Delivery, Ledger, State
+from elexxion_assets.lake.quarantine import quarantine
+from elexxion_assets.lake.storage import Storage
+from elexxion_assets.quality import checks, contract
+
+PROVENANCE = ("_delivery", "_line")
+"""Columns at the end of every silver table: the delivery and the line that a row comes from."""
+
+_POLARS = {
+    Kind.TEXT: pl.String(),
+    Kind.INTEGER: pl.Int64(),
+    Kind.NUMBER: pl.Float64(),
+    Kind.DATE: pl.Date(),
+    Kind.BOOLEAN: pl.Boolean(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A table made for one period, judged, not yet published.
+
+    Attributes:
+        theme: Name of the theme.
+        table: The declaration.
+        period: The period.
+        file: Local Parquet file.
+        rows: Number of rows.
+        results: One result per check.
+        inputs: Where the rows come from: deliveries for silver, tables otherwise.
+        counts: Source rows, rows in quarantine, rows of older releases (silver).
+    """
+
+    theme: str
+    table: Table
+    period: str
+    file: Path
+    rows: int
+    results: list[checks.CheckResult]
+    inputs: list[dict[str, str]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> list[checks.CheckResult]:
+        """The failed checks that forbid publishing."""
+        return [result for result in self.results if result.blocking and not result.passed]
+
+
+def empty_frame(columns: Sequence[Column], provenance: Sequence[str] = ()) -> pl.LazyFrame:
+    """A frame without rows that has the columns of a contract."""
+    schema: dict[str, Any] = {column.name: _POLARS[column.kind] for column in columns}
+    schema |= {name: pl.Int64() if name == "_line" else pl.String() for name in provenance}
+    return pl.LazyFrame(schema=schema)
+
+
+@contextmanager
+def stage(storage: Storage, ledger: Ledger, theme: Theme, table: Table, period: str) -> Iterator[Staged]:
+    """Makes a table for one period in a temporary file and judges it. Nothing in the lake changes but quarantine.
+
+    Args:
+        storage: The lake.
+        ledger: The deliveries.
+        theme: Theme of the table.
+        table: Declaration of the table.
+        period: Period to make.
+
+    Yields:
+        The staged table; its file lives as long as the context.
+    """
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="elexxion-")))
+        inputs: list[dict[str, str]] = []
+        counts: dict[str, int] = {}
+        frames: list[Frame] = []
+        for name in table.inputs:
+            if table.layer is Layer.SILVER:
+                source = _Contracted(storage, ledger, theme, theme.dataset(name), period, scratch, stack)
+                frames.append(nw.from_native(source.rows()))
+                inputs += source.inputs
+                for what, count in source.counts.items():
+                    counts[what] = counts.get(what, 0) + count
+            else:
+                layer, _, input_name = name.partition("/")
+                parent = theme.table(Layer(layer), input_name)
+                frame, read = _scan(storage, theme, parent, period, table.lookback, stack)
+                frames.append(nw.from_native(frame))
+                inputs += read
+        provenance = PROVENANCE if table.layer is Layer.SILVER else ()
+        names = [column.name for column in table.columns] + list(provenance)
+        made = table.function(*frames, period=period).select(*names).sort(*table.key)
+        file = scratch / "staged.parquet"
+        made.to_native().sink_parquet(file, metadata=_footer(theme, table, period, inputs))
+        rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance)
+        yield Staged(
+            theme=theme.name,
+            table=table,
+            period=period,
+            file=file,
+            rows=rows,
+            results=results,
+            inputs=inputs,
+            counts=counts,
+        )
+
+
+def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
+    """Puts a staged table in place of the old one, in one step; readers see the old or the new, never half.
+
+    Returns:
+        The table's document: rows, bytes, inputs, checks.
+
+    Raises:
+        ValueError: a blocking check failed.
+    """
+    if staged.refused:
+        raise ValueError(f"{staged.table.name} {staged.period}: {', '.join(r.name for r in staged.refused)}")
+    layer, name, period = staged.table.layer, staged.table.name, staged.period
+    entry = storage.write(layout.table_key(staged.theme, layer, name, period), staged.file)
+    document = {
+        "table": f"{staged.theme}/{layer}/{name}",
+        "period": period,
+        "key": entry.key,
+        "rows": staged.rows,
+        "bytes": entry.size,
+        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "inputs": staged.inputs,
+        "counts": staged.counts,
+        "checks": [result.as_json() for result in staged.results],
+    }
+    text = json.dumps(document, ensure_ascii=False, indent=1, default=str)
+    storage.write(layout.table_document_key(staged.theme, layer, name, period), text.encode())
+    return document
+
+
+def table_documents(storage: Storage, theme: str = "") -> Iterator[dict[str, Any]]:
+    """The documents of all published tables, in order of theme, layer, table and period."""
+    for entry in storage.list(layout.TABLE_DOCUMENTS + (f"{theme}/" if theme else "")):
+        yield json.loads(storage.read(entry.key))
+
+
+def periods_of(storage: Storage, theme: Theme, layer: Layer, name: str) -> list[str]:
+    """The periods for which a table or a bronze dataset holds something, in order."""
+    if layer is Layer.BRONZE:
+        prefix = layout.bronze_prefix(theme.name, name)
+        return sorted({entry.key.removeprefix(prefix).split("/")[0] for entry in storage.list(prefix)})
+    prefix = layout.table_prefix(theme.name, layer, name)
+    keys = (entry.key.removeprefix(prefix) for entry in storage.list(prefix))
+    return sorted(key.removesuffix(".parquet") for key in keys if "/" not in key)
+
+
+def _footer(theme: Theme, table: Table, period: str, inputs: list[dict[str, str]]) -> dict[str, str]:
+    return {
+        "elexxion.table": f"{theme.name}/{table.layer}/{table.name}",
+        "elexxion.period": period,
+        "elexxion.inputs": json.dumps(inputs, ensure_ascii=False),
+    }
+
+
+def _scan(
+    storage: Storage, theme: Theme, table: Table, period: str, lookback: int, stack: ExitStack
+) -> tuple[pl.LazyFrame, list[dict[str, str]]]:
+    """One lazy frame over a period of a table and the `lookback` periods before it."""
+    earlier = [key for key in periods_of(storage, theme, table.layer, table.name) if key <= period]
+    wanted = earlier[-(lookback + 1) :] if lookback else [key for key in earlier if key == period]
+    provenance = PROVENANCE if table.layer is Layer.SILVER else ()
+    frames, inputs = [empty_frame(table.columns, provenance)], []
+    for key in wanted:
+        name = layout.table_key(theme.name, table.layer, table.name, key)
+        entry = storage.stat(name)
+        if entry is None:
+            continue
+        frames.append(pl.scan_parquet(stack.enter_context(storage.local(name))))
+        inputs.append({"table": f"{theme.name}/{table.layer}/{table.name}", "period": key, "etag": entry.etag})
+    return pl.concat(frames[1:] or frames), inputs
+
+
+class _Contracted:
+    """The rows of a dataset for one period: normalised, typed, the bad ones in quarantine, the newest release."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        ledger: Ledger,
+        theme: Theme,
+        dataset: Dataset,
+        period: str,
+        scratch: Path,
+        stack: ExitStack,
+    ) -> None:
+        self.storage = storage
+        self.ledger = ledger
+        self.theme = theme
+        self.dataset = dataset
+        self.period = period
+        self.scratch = scratch
+        self.stack = stack
+        self.inputs: list[dict[str, str]] = []
+        self.counts = {"source_rows": 0, "quarantined": 0, "older_release": 0}
+
+    def rows(self) -> pl.LazyFrame:
+        """The rows that the silver table is made of."""
+        parts: list[tuple[tuple[str, str, int], pl.LazyFrame, int]] = []
+        for entry in self.storage.list(layout.bronze_prefix(self.theme.name, self.dataset.name, self.period)):
+            identifier, position = layout.delivery_of(entry.key)
+            delivery = self.ledger.get(identifier)
+            if delivery is None or delivery.state is not State.READ:
+                continue  # its reading has not ended: whoever ends it asks for this table again
+            facts = delivery.tables[position]
+            bronze = self.storage.local(entry.key)
+            kept, lines = self._contract(self.stack.enter_context(bronze), delivery, facts, position)
+            order = (str(facts["release"]), delivery.received_at.isoformat(), position)
+            parts.append((order, kept, lines))
+            self.inputs.append(
+                {
+                    "dataset": f"{self.theme.name}/{self.dataset.name}",
+                    "delivery": identifier,
+                    "file": delivery.name,
+                    "release": str(facts["release"]),
+                }
+            )
+        return self._newest(parts)
+
+    def _contract(
+        self, bronze: Path, delivery: Delivery, facts: dict[str, Any], position: int
+    ) -> tuple[pl.LazyFrame, int]:
+        """Types one delivery's rows; gives the valid ones and the number of source lines that they come from.
+
+        A source line with anything wrong in it goes to quarantine whole, with all that is wrong in it.
+        """
+        columns = self.dataset.columns
+        table = text_table(facts, delivery)
+        source = pl.scan_parquet(bronze)
+        source_rows = pq.read_metadata(bronze).num_rows
+        normalised = self.dataset.normalise(self.dataset, nw.from_native(source), table)
+        typed_file = self.scratch / f"{self.dataset.name}-{delivery.id}-{position}.parquet"
+        contract.apply(normalised, columns).to_native().sink_parquet(typed_file, compression_level=1)
+        typed = pl.scan_parquet(typed_file)
+
+        wrong = [typed.filter(pl.col(contract.REASON).is_not_null()).select("_line", contract.REASON)]
+        valid = typed.filter(pl.col(contract.REASON).is_null())
+        doubles = valid.group_by(self.dataset.key).agg(pl.len().alias("copies"), pl.col("_line").min().alias("first"))
+        doubles = doubles.filter(pl.col("copies") > 1)
+        again = valid.join(doubles, on=self.dataset.key, how="inner", nulls_equal=True)
+        again = again.filter(pl.col("_line") != pl.col("first"))
+        said = pl.concat_str(
+            pl.lit(f"same {', '.join(self.dataset.key)} as line "),
+            pl.col("first").cast(pl.String),
+            pl.lit(" of the file"),
+        )
+        wrong.append(again.select("_line", said.alias(contract.REASON)))
+        reasons = pl.concat(wrong).collect()
+        lines = int(typed.select(pl.col("_line").n_unique()).collect().item())
+        if lines < source_rows:
+            unread = source.select("_line").join(typed.select("_line"), on="_line", how="anti")
+            said = pl.lit("nothing that the dataset expects was found in this line")
+            reasons = pl.concat([reasons, unread.select("_line", said.alias(contract.REASON)).collect()])
+        reasons = reasons.group_by("_line").agg(pl.col(contract.REASON).unique(maintain_order=True).str.join("; "))
+        rejected = quarantine(
+            self.storage,
+            source.join(reasons.lazy(), on="_line", how="inner"),
+            theme=self.theme.name,
+            dataset=self.dataset.name,
+            delivery=delivery.id,
+            file=delivery.name,
+            member=table.member,
+            period=self.period,
+            position=position,
+        )
+        self.counts["source_rows"] += source_rows
+        self.counts["quarantined"] += rejected
+        if rejected:
+            valid = typed.join(reasons.lazy().select("_line"), on="_line", how="anti")
+        names = [column.name for column in columns]
+        return valid.select(*names, pl.lit(delivery.id).alias("_delivery"), "_line"), source_rows - rejected
+
+    def _newest(self, parts: list[tuple[tuple[str, str, int], pl.LazyFrame, int]]) -> pl.LazyFrame:
+        """Keeps the newest release; inside it, where two deliveries have the same key, the one received last."""
+        if not parts:
+            return empty_frame(self.dataset.columns, PROVENANCE)
+        parts.sort(key=lambda part: part[0])
+        newest = parts[-1][0][0]
+        current = [frame for (release, _, _), frame, _ in parts if release == newest]
+        self.counts["older_release"] += sum(lines for (release, _, _), _, lines in parts if release != newest)
+        if len(current) == 1:
+            return current[0]
+        ranked = pl.concat([frame.with_columns(pl.lit(rank).alias("_rank")) for rank, frame in enumerate(current)])
+        last = ranked.group_by(self.dataset.key).agg(pl.col("_rank").max())
+        kept = ranked.join(last, on=[*self.dataset.key, "_rank"], how="semi", nulls_equal=True)
+        return kept.drop("_rank")
+
+
+def text_table(facts: dict[str, Any], delivery: Delivery) -> TextTable:
+    """The facts of a table as its delivery's document remembers them, without the sample."""
+    return TextTable(
+        file=delivery.name,
+        member=facts["member"],
+        columns=tuple(facts["columns"]),
+        header=tuple(facts["header"]),
+        header_line=facts["header_line"],
+        encoding=facts["encoding"],
+        separator=facts["separator"],
+        preamble=tuple(facts["preamble"]),
+        hints=delivery.hints,
+        defects=tuple(facts["defects"]),
+    )
