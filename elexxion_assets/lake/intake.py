@@ -1,0 +1,329 @@
+"""Takes files from `input/`: keeps them safe in `raw/`, recognises them, writes bronze, and only then acknowledges.
+
+`input/` is a queue. A file leaves it once the ledger says what became of it; every step before can be done again after
+a crash, under the same keys, with the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from elexxion_assets.declare import Dataset, Refusal, TextTable, Theme
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.bronze import Bronze, write_bronze
+from elexxion_assets.lake.ledger import Delivery, Ledger, State
+from elexxion_assets.lake.storage import Entry, Storage
+from elexxion_assets.reading import is_archive, open_archive, read_tables, recognise
+
+_BLOCK = 1 << 20
+REFUSED = "refused"
+ARCHIVE = "archive"
+
+
+@dataclass
+class Taken:
+    """What one pass over `input/` did.
+
+    Attributes:
+        deliveries: Every delivery of the pass in its new state, members of archives included.
+        known: Names of files whose very bytes had been taken before.
+        left: Names of files left for the next pass, with the reason.
+    """
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+
+    def periods(self) -> dict[tuple[str, str], set[str]]:
+        """Periods read, by theme and dataset."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for delivery in self.deliveries:
+            if delivery.state is State.READ:
+                for facts in delivery.tables:
+                    found.setdefault((delivery.theme, facts["dataset"]), set()).update(facts["periods"])
+        return found
+
+
+def waiting(storage: Storage, settle_seconds: float, now: datetime | None = None) -> Iterator[Entry]:
+    """The files of `input/` that nobody is writing any more, in order of their names.
+
+    A file is settled once it has kept its size and time for `settle_seconds`; an unfinished multipart upload is not
+    listed by S3 at all.
+    """
+    limit = (now or datetime.now(UTC)) - timedelta(seconds=settle_seconds)
+    for entry in storage.list(layout.INPUT):
+        name = entry.key.rsplit("/", 1)[-1]
+        if name and not name.startswith(".") and not name.endswith(layout.COMPANION) and entry.modified <= limit:
+            yield entry
+
+
+def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: Entry, taken: Taken) -> None:
+    """Takes one file of `input/` through to bronze, or to a refusal that says why.
+
+    Args:
+        storage: The lake.
+        ledger: The deliveries.
+        themes: Themes that a file can belong to.
+        entry: The file, as listed.
+        taken: Report of the pass, to which what happened is added.
+    """
+    name = entry.key.removeprefix(layout.INPUT)
+    companion = entry.key + layout.COMPANION
+    hints = _hints(storage, companion)
+    with TemporaryDirectory(prefix="elexxion-") as directory:
+        copy = Path(directory) / "file"
+        try:
+            sha256 = _copy(storage, entry.key, copy)
+        except KeyError:
+            return  # another pass acknowledged it since the listing
+        now = storage.stat(entry.key)
+        if now is None or now.etag != entry.etag:
+            taken.left[name] = "it changed while it was read"
+            return
+        _take_bytes(
+            storage, ledger, themes, _Arrival(copy, name, sha256, entry.modified, hints), Path(directory), taken
+        )
+    current = storage.stat(entry.key)
+    if current is not None and current.etag == entry.etag:
+        storage.delete(companion)
+        storage.delete(entry.key)
+    elif current is not None:
+        taken.left[name] = "it was replaced while it was read; the new bytes are taken by the next pass"
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """Bytes on the local disk, about to be taken."""
+
+    file: Path
+    name: str
+    sha256: str
+    at: datetime
+    hints: Mapping[str, str]
+    parent: str = ""
+
+
+def _take_bytes(
+    storage: Storage,
+    ledger: Ledger,
+    themes: Mapping[str, Theme],
+    arrival: _Arrival,
+    directory: Path,
+    taken: Taken,
+) -> None:
+    known = ledger.by_content(arrival.sha256)
+    delivery = ledger.claim(
+        sha256=arrival.sha256,
+        name=arrival.name,
+        size=arrival.file.stat().st_size,
+        at=arrival.at,
+        hints=arrival.hints,
+        parent=arrival.parent,
+    )
+    said_more = any(delivery.hints.get(key) != value for key, value in arrival.hints.items())
+    done = known is not None and delivery.state not in {State.SEEN, State.LANDED}
+    if done and not said_more:
+        taken.known.append(arrival.name)
+        return
+    hints = {**delivery.hints, **arrival.hints}
+    if is_archive(arrival.file):
+        taken.deliveries.append(_expand(storage, ledger, themes, arrival, delivery, directory, taken))
+    else:
+        taken.deliveries.append(_read(storage, ledger, themes, delivery, arrival.file, hints, directory))
+
+
+def read_again(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], delivery: Delivery) -> Delivery:
+    """Reads a delivery once more from its raw bytes, with today's code."""
+    with TemporaryDirectory(prefix="elexxion-") as directory, storage.local(delivery.raw) as file:
+        return _read(storage, ledger, themes, delivery, file, delivery.hints, Path(directory))
+
+
+def _read(
+    storage: Storage,
+    ledger: Ledger,
+    themes: Mapping[str, Theme],
+    delivery: Delivery,
+    file: Path,
+    hints: Mapping[str, str],
+    directory: Path,
+) -> Delivery:
+    """Lands a delivery and writes its bronze; gives it in state `READ` or `REFUSED`."""
+    with TemporaryDirectory(prefix="read-", dir=directory) as scratch:
+        try:
+            tables = read_tables(file, delivery.name, Path(scratch), hints)
+            theme, found, ignored = _recognise_all(tables, themes)
+        except Refusal as refusal:
+            return _refuse(storage, ledger, delivery, file, [refusal])
+        raw = layout.raw_key(theme.name, delivery.id, delivery.name)
+        _keep(storage, raw, file)
+        if delivery.state in {State.SEEN, State.LANDED}:
+            delivery = ledger.advance(delivery, State.LANDED, theme=theme.name, raw=raw, hints=dict(hints))
+        read: list[dict[str, Any]] = []
+        try:
+            for position, (table, frame, dataset) in enumerate(found):
+                parts = Path(scratch) / f"bronze-{position}"
+                parts.mkdir()
+                bronze = write_bronze(storage, theme, dataset, delivery.id, position, table, frame, parts)
+                read.append(_facts(dataset, table, bronze))
+        except Refusal as refusal:
+            return _refuse(storage, ledger, delivery, file, [refusal])
+    for facts in read:
+        for period in facts["periods"]:
+            ledger.mark_pending(theme.name, period, delivery.id)
+    return ledger.advance(
+        delivery,
+        State.READ,
+        theme=theme.name,
+        raw=raw,
+        hints=dict(hints),
+        tables=read,
+        reasons=[{"rule": refusal.rule, "reason": refusal.reason} for refusal in ignored],
+    )
+
+
+def _recognise_all(
+    tables: list[tuple[TextTable, pl.LazyFrame]], themes: Mapping[str, Theme]
+) -> tuple[Theme, list[tuple[TextTable, pl.LazyFrame, Dataset]], list[Refusal]]:
+    """Recognises every table of a file; the sheets that are nothing known are reported, if at least one is known."""
+    found: list[tuple[TextTable, pl.LazyFrame, Dataset]] = []
+    ignored: list[Refusal] = []
+    theme: Theme | None = None
+    for table, frame in tables:
+        try:
+            candidate, dataset = recognise(table, themes)
+        except Refusal as refusal:
+            ignored.append(refusal)
+            continue
+        if theme is not None and candidate.name != theme.name:
+            said = f"sheet « {table.member} » belongs to theme {candidate.name}, the others to {theme.name}"
+            ignored.append(Refusal("other_theme", said))
+            continue
+        theme = candidate
+        found.append((table, frame, dataset))
+    if theme is None:
+        raise ignored[0] if ignored else Refusal("no_table", "the file holds no table")
+    return theme, found, ignored
+
+
+def _facts(dataset: Dataset, table: TextTable, bronze: Bronze) -> dict[str, Any]:
+    return {
+        "member": table.member,
+        "dataset": dataset.name,
+        "release": dataset.release(table, bronze.periods),
+        "encoding": table.encoding,
+        "separator": table.separator,
+        "header": list(table.header),
+        "header_line": table.header_line,
+        "columns": list(table.columns),
+        "preamble": list(table.preamble),
+        "footer": list(table.footer),
+        "defects": list(table.defects),
+        "rows": bronze.rows,
+        "periods": bronze.periods,
+        "quarantined": bronze.quarantined,
+        "bronze": bronze.keys,
+    }
+
+
+def _expand(
+    storage: Storage,
+    ledger: Ledger,
+    themes: Mapping[str, Theme],
+    arrival: _Arrival,
+    delivery: Delivery,
+    directory: Path,
+    taken: Taken,
+) -> Delivery:
+    """Takes every member of an archive as a delivery of its own."""
+    members = 0
+    try:
+        for member, extracted in open_archive(arrival.file, directory):
+            members += 1
+            name = f"{arrival.name}/{member}"
+            hints = arrival.hints
+            part = _Arrival(extracted, name, _sha256(extracted), arrival.at, hints, delivery.id)
+            _take_bytes(storage, ledger, themes, part, directory, taken)
+            extracted.unlink(missing_ok=True)
+    except Refusal as refusal:
+        return _refuse(storage, ledger, delivery, arrival.file, [refusal])
+    raw = layout.raw_key(ARCHIVE, delivery.id, delivery.name)
+    _keep(storage, raw, arrival.file)
+    reasons = [] if members else [{"rule": "empty_archive", "reason": "the archive holds no file"}]
+    return ledger.advance(delivery, State.EXPANDED, theme=ARCHIVE, raw=raw, reasons=reasons)
+
+
+def _refuse(storage: Storage, ledger: Ledger, delivery: Delivery, file: Path, refusals: list[Refusal]) -> Delivery:
+    """Keeps the bytes of a file that cannot be taken, and the reasons."""
+    raw = delivery.raw or layout.raw_key(REFUSED, delivery.id, delivery.name)
+    _keep(storage, raw, file)
+    reasons = [{"rule": refusal.rule, "reason": refusal.reason} for refusal in refusals]
+    return ledger.advance(delivery, State.REFUSED, theme=delivery.theme or REFUSED, raw=raw, reasons=reasons)
+
+
+def _keep(storage: Storage, key: str, file: Path) -> None:
+    """Writes the raw bytes once; an earlier, interrupted attempt under the same key holds the same bytes."""
+    entry = storage.stat(key)
+    if entry is None or entry.size != file.stat().st_size:
+        storage.write(key, file)
+
+
+def _copy(storage: Storage, key: str, target: Path) -> str:
+    """Copies an object to a local file; gives its SHA-256."""
+    digest = hashlib.sha256()
+    with storage.open(key) as source, target.open("wb") as sink:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+            sink.write(block)
+    return digest.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _hints(storage: Storage, companion: str) -> dict[str, str]:
+    """What the person said when dropping the file; an unreadable companion says nothing."""
+    try:
+        said = json.loads(storage.read(companion, 0, 65536))
+    except (KeyError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in said.items()} if isinstance(said, dict) else {}
+
+
+def drop(storage: Storage, name: str, source: Any, hints: Mapping[str, str]) -> Entry:
+    """Puts a file into `input/`, what is said of it first.
+
+    Args:
+        storage: The lake.
+        name: Name of the file.
+        source: Bytes, a path or a binary stream.
+        hints: What the person says of it, such as the scrutin.
+
+    Returns:
+        The object written.
+    """
+    key = layout.INPUT + layout.safe_name(name)
+    if hints:
+        storage.write(key + layout.COMPANION, json.dumps(dict(hints), ensure_ascii=False).encode())
+    return storage.write(key, source)
+
+
+def initialise(storage: Storage, themes: Mapping[str, Theme]) -> list[str]:
+    """Makes the folders of the lake that are missing; gives the ones it made."""
+    made = []
+    for folder in layout.tree(themes.values()):
+        key = f"{folder}/.keep"
+        if storage.stat(key) is None:
+            storage.write(key, b"")
+            made.append(folder)
+    return made
