@@ -55,39 +55,49 @@ def due(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme]) -> list[D
     """
     groups: list[Due] = []
     for name, pending in ledger.pending().items():
-        theme = themes.get(name)
-        if theme is None:
+        if (theme := themes.get(name)) is None:
             continue
         asked: dict[str, set[str]] = {}
-        by_period: dict[str, tuple[str, ...]] = {}
-        for period, deliveries in pending.items():
-            datasets = set()
-            ready = []
-            for identifier in deliveries:
-                delivery = ledger.get(identifier)
-                if delivery is not None and delivery.state is State.READ:
-                    ready.append(identifier)
-                    datasets |= {facts["dataset"] for facts in delivery.tables if period in facts["periods"]}
-            by_period[period] = tuple(sorted(ready))
-            asked[period] = _concerned(theme, datasets)
-        for period in list(asked):
-            for table, key in _looking_back(storage, theme, period, asked[period]):
-                asked.setdefault(key, set()).add(table)
-        together: dict[frozenset[str], list[str]] = {}
-        for period in sorted(asked):
-            if asked[period]:
-                together.setdefault(frozenset(asked[period]), []).append(period)
-        order = [f"{table.layer}/{table.name}" for table in theme.tables]
-        for tables, periods in together.items():
-            groups.append(
-                Due(
-                    theme=name,
-                    tables=tuple(table for table in order if table in tables),
-                    periods=tuple(periods),
-                    deliveries={period: by_period[period] for period in periods if by_period.get(period)},
-                )
-            )
+        deliveries: dict[str, tuple[str, ...]] = {}
+        for period, identifiers in pending.items():
+            datasets, ready = _brought(ledger, period, identifiers)
+            deliveries[period] = ready
+            asked.setdefault(period, set()).update(_concerned(theme, datasets))
+        for period, tables in list(asked.items()):
+            for table, later in _looking_back(storage, theme, period, set(tables)):
+                asked.setdefault(later, set()).add(table)
+        groups += _grouped(theme, asked, deliveries)
     return sorted(groups, key=lambda group: (group.theme, group.periods))
+
+
+def _brought(ledger: Ledger, period: str, identifiers: Iterable[str]) -> tuple[set[str], tuple[str, ...]]:
+    """The datasets for which these deliveries hold rows of a period, and those of them whose reading has ended."""
+    datasets: set[str] = set()
+    ready = []
+    for identifier in identifiers:
+        delivery = ledger.get(identifier)
+        if delivery is not None and delivery.state is State.READ:
+            ready.append(identifier)
+            datasets |= {facts["dataset"] for facts in delivery.tables if period in facts["periods"]}
+    return datasets, tuple(sorted(ready))
+
+
+def _grouped(theme: Theme, asked: Mapping[str, set[str]], deliveries: Mapping[str, tuple[str, ...]]) -> list[Due]:
+    """Puts together the periods for which the same tables are asked."""
+    together: dict[frozenset[str], list[str]] = {}
+    for period in sorted(asked):
+        if asked[period]:
+            together.setdefault(frozenset(asked[period]), []).append(period)
+    order = [f"{table.layer}/{table.name}" for table in theme.tables]
+    return [
+        Due(
+            theme=theme.name,
+            tables=tuple(table for table in order if table in tables),
+            periods=tuple(periods),
+            deliveries={period: deliveries[period] for period in periods if deliveries.get(period)},
+        )
+        for tables, periods in together.items()
+    ]
 
 
 def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:

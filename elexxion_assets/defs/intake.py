@@ -1,0 +1,236 @@
+"""The way from `input/` to bronze: the asset that takes deliveries and the sensor that asks for runs.
+
+The sensor never moves a file; it asks for a run that does, then for runs that build what the deliveries brought.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+
+from elexxion_assets.declare import Layer, Theme
+from elexxion_assets.defs.automation import BY_INTAKE
+from elexxion_assets.defs.resources import WORKER, LakeResource, worker_mark
+from elexxion_assets.defs.tables import DELIVERIES, markdown_table
+from elexxion_assets.lake.due import Due, due, settle
+from elexxion_assets.lake.intake import Taken, initialise, take, waiting
+from elexxion_assets.lake.ledger import Delivery, State
+from elexxion_assets.settings import settings
+
+ATTEMPTS = 3
+BATCH = "elexxion/batch"
+DUE = "elexxion/due"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+_UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+@dg.asset(
+    key=DELIVERIES,
+    group_name="intake",
+    kinds={"file"},
+    owners=["team:elexxion"],
+    pool="intake",
+    description="Files dropped under `input/`: kept in `raw/`, recognised by their content, written as bronze; "
+    "what cannot be taken is kept too, with the reason.",
+)
+def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
+    """Takes all settled files of `input/`, a batch at most."""
+    initialise(lake.storage, lake.themes)
+    taken = Taken()
+    for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
+        take(lake.storage, lake.ledger, lake.themes, entry, taken)
+    for delivery in taken.deliveries:
+        context.log.info("%s: %s %s", delivery.name, delivery.state, "; ".join(r["reason"] for r in delivery.reasons))
+    periods: dict[str, set[str]] = {}
+    for (theme, _), found in taken.periods().items():
+        periods.setdefault(theme, set()).update(found)
+    for theme, found in periods.items():
+        add_partitions(context.instance, theme, found)
+    for (theme, dataset), found in taken.periods().items():
+        for period in sorted(found):
+            yield dg.AssetMaterialization(
+                dg.AssetKey([theme, Layer.BRONZE, dataset]),
+                partition=period,
+                metadata=_bronze_metadata(taken.deliveries, dataset, period),
+            )
+    states = [delivery.state for delivery in taken.deliveries]
+    rows = [
+        {
+            "file": delivery.name,
+            "state": str(delivery.state),
+            "theme": delivery.theme,
+            "datasets": ", ".join(sorted({facts["dataset"] for facts in delivery.tables})),
+            "reason": "; ".join(reason["reason"] for reason in delivery.reasons),
+        }
+        for delivery in taken.deliveries[:200]
+    ]
+    yield dg.MaterializeResult(
+        metadata={
+            "read": states.count(State.READ),
+            "refused": states.count(State.REFUSED),
+            "archives": states.count(State.EXPANDED),
+            "known already": len(taken.known),
+            "left for the next pass": len(taken.left),
+            "deliveries": dg.MetadataValue.md(markdown_table(rows)),
+        }
+    )
+
+
+def _bronze_metadata(taken: Sequence[Delivery], dataset: str, period: str) -> dict[str, Any]:
+    tables = [
+        (delivery, facts)
+        for delivery in taken
+        for facts in delivery.tables
+        if facts["dataset"] == dataset and period in facts["periods"]
+    ]
+    return {
+        "dagster/row_count": sum(facts["periods"][period] for _, facts in tables),
+        "deliveries": sorted({delivery.name for delivery, _ in tables}),
+        "releases": sorted({str(facts["release"]) for _, facts in tables}),
+    }
+
+
+intake_job = dg.define_asset_job(
+    "intake", selection=dg.AssetSelection.assets(DELIVERIES), description="Takes the files that wait under `input/`."
+)
+
+
+def add_partitions(instance: DagsterInstance, theme: str, periods: set[str]) -> None:
+    """Makes the periods of a theme known to Dagster, in order among themselves."""
+    new = sorted(periods - set(instance.get_dynamic_partitions(theme)))
+    if new:
+        instance.add_dynamic_partitions(theme, new)
+
+
+def contiguous(keys: Sequence[str], wanted: Sequence[str]) -> list[list[str]]:
+    """Splits periods into stretches that follow each other among all keys of the theme, as a range run needs them."""
+    stretches: list[list[str]] = []
+    last = -2
+    for position, key in enumerate(keys):
+        if key in wanted:
+            if position == last + 1:
+                stretches[-1].append(key)
+            else:
+                stretches.append([key])
+            last = position
+    return stretches
+
+
+def partition_tags(stretch: Sequence[str]) -> dict[str, str]:
+    """Tags by which one run makes several periods; none for a single one, which is the run's partition key."""
+    return {RANGE_START: stretch[0], RANGE_END: stretch[-1]} if len(stretch) > 1 else {}
+
+
+def asset_keys(group: Due) -> list[dg.AssetKey]:
+    """The assets of what is due."""
+    return [dg.AssetKey([group.theme, *table.split("/")]) for table in group.tables]
+
+
+def stretches_of(instance: DagsterInstance, group: Due) -> list[Due]:
+    """What is due, split so that each part can be one run."""
+    add_partitions(instance, group.theme, set(group.periods))
+    keys = instance.get_dynamic_partitions(group.theme)
+    return [
+        Due(
+            theme=group.theme,
+            tables=group.tables,
+            periods=tuple(stretch),
+            deliveries={period: found for period, found in group.deliveries.items() if period in stretch},
+        )
+        for stretch in contiguous(keys, group.periods)
+    ]
+
+
+def runs_tagged(instance: DagsterInstance, tag: str, value: str) -> list[DagsterRun]:
+    """The runs with a tag, newest first; those whose worker died on this host are ended first."""
+    runs = [*instance.get_runs(RunsFilter(tags={tag: value}), limit=20)]
+    return [_reaped(instance, run) for run in runs]
+
+
+def _reaped(instance: DagsterInstance, run: DagsterRun) -> DagsterRun:
+    mark = run.tags.get(WORKER, "")
+    host, _, rest = mark.partition(":")
+    if run.status not in {DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING} or not mark:
+        return run
+    pid = int(rest.partition(":")[0])
+    if host == worker_mark(os.getpid()).partition(":")[0] and worker_mark(pid) != mark:
+        instance.report_run_failed(run, "the process of this run is gone; what it was doing is asked for again")
+        return instance.get_run_by_id(run.run_id) or run
+    return run
+
+
+def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
+    waiting_files = list(islice(waiting(lake.storage, settings().settle_seconds), settings().batch))
+    if not waiting_files:
+        return dg.SkipReason("no settled file in input/")
+    unfinished = instance.get_runs(RunsFilter(job_name="intake", statuses=_UNFINISHED), limit=5)
+    if any(_reaped(instance, run).status in _UNFINISHED for run in unfinished):
+        return dg.SkipReason("a run is taking files already")
+    said = "\n".join(f"{entry.key} {entry.etag}" for entry in waiting_files)
+    batch = hashlib.sha256(said.encode()).hexdigest()[:16]
+    attempt = len(runs_tagged(instance, BATCH, batch))
+    if attempt >= ATTEMPTS:
+        return dg.SkipReason(f"{ATTEMPTS} runs failed to take the same files; see the last run of job intake")
+    return dg.RunRequest(run_key=f"{batch}:{attempt}", job_name="intake", tags={BATCH: batch})
+
+
+def _due_requests(instance: DagsterInstance, lake: LakeResource) -> Iterator[dg.RunRequest]:
+    for group in due(lake.storage, lake.ledger, lake.themes):
+        for part in stretches_of(instance, group):
+            yield from _due_request(instance, lake, part)
+
+
+def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> Iterator[dg.RunRequest]:
+    runs = runs_tagged(instance, DUE, part.key)
+    if any(run.status in _UNFINISHED for run in runs):
+        return
+    if runs and runs[0].status is DagsterRunStatus.SUCCESS:
+        settle(lake.ledger, part)
+        return
+    if runs and len(part.periods) > 1:
+        for single in part.one_by_one():
+            yield from _due_request(instance, lake, single)
+        return
+    if len(runs) >= ATTEMPTS:
+        settle(lake.ledger, part)  # nothing new to try with; the failed runs and their checks say why
+        return
+    yield dg.RunRequest(
+        run_key=f"{part.key}:{len(runs)}",
+        job_name=part.theme,
+        asset_selection=asset_keys(part),
+        partition_key=part.periods[0] if len(part.periods) == 1 else None,
+        tags={DUE: part.key, **BY_INTAKE, **partition_tags(part.periods)},
+    )
+
+
+def input_sensor(themes: Sequence[Theme], jobs: Sequence[Any]) -> dg.SensorDefinition:
+    """The sensor on `input/`: asks for a run that takes the files, then for one run per theme that builds from them."""
+
+    @dg.sensor(
+        name="input",
+        jobs=[intake_job, *jobs],
+        minimum_interval_seconds=settings().sensor_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Looks for files under `input/` and for tables that their deliveries made due.",
+    )
+    def look(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
+        requests = list(_due_requests(context.instance, lake))
+        intake = _intake_request(context.instance, lake)
+        if isinstance(intake, dg.RunRequest):
+            requests.append(intake)
+        elif not requests:
+            return intake
+        return dg.SensorResult(run_requests=requests)
+
+    return look

@@ -1,0 +1,91 @@
+"""The lake as a Dagster resource and as an IO manager.
+
+No `from __future__ import annotations` here: Dagster reads the annotations of resources at run time.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from elexxion_assets.declare import Layer, Theme
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.build import Staged, publish
+from elexxion_assets.lake.ledger import Ledger
+from elexxion_assets.lake.storage import Storage, open_storage
+from elexxion_assets.settings import settings
+from elexxion_assets.themes import all_themes
+
+WORKER = "elexxion/worker"
+"""Tag of a run: host, process and start time of its worker, to tell a dead run from a slow one."""
+
+
+def worker_mark(pid: int) -> str:
+    """Names a process of this host so that a later one with the same number is told apart; Linux only, else no time."""
+    try:
+        started = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        started = ""
+    return f"{socket.gethostname()}:{pid}:{started}"
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The lake that the settings name."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Marks the run with the process that works for it."""
+        if context.run_id is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run_id, {WORKER: worker_mark(os.getpid())})
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The objects."""
+        return open_storage(settings())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The deliveries."""
+        return Ledger(self.storage)
+
+    @property
+    def themes(self) -> dict[str, Theme]:
+        """The themes of this code location."""
+        return all_themes()
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Publishes staged tables in the lake and loads tables from it, one period or many."""
+
+    lake: dg.ResourceDependency[LakeResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Mapping[str, Staged]) -> None:
+        """Publishes the staged table of every period; only judged tables get here."""
+        documents = [publish(self.lake.storage, staged) for staged in obj.values()]
+        context.add_output_metadata(
+            {
+                "dagster/row_count": sum(document["rows"] for document in documents),
+                "bytes": sum(document["bytes"] for document in documents),
+                "dagster/uri": f"{self.lake.storage.url}/{documents[0]['key']}",
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """The rows of one period or of several, as one frame."""
+        theme, layer, table = context.asset_key.path
+        periods = context.asset_partition_keys if context.has_asset_partitions else []
+        frames = []
+        for period in periods:
+            with self.lake.storage.local(layout.table_key(theme, Layer(layer), table, period)) as file:
+                frames.append(pl.read_parquet(file))
+        return pl.concat(frames)
+
+
+def resources() -> dict[str, Any]:
+    """The resources of the code location."""
+    lake = LakeResource()
+    return {"lake": lake, "lake_io": LakeIOManager(lake=lake)}

@@ -1,0 +1,230 @@
+"""Makes the assets of a theme: bronze per dataset, then its tables, each partitioned by the theme's periods."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import dagster as dg
+
+from elexxion_assets.declare import Column, Dataset, Kind, Layer, Table, Theme
+from elexxion_assets.defs.automation import when_parents_change
+from elexxion_assets.defs.resources import LakeResource
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.build import Staged, publish, stage
+from elexxion_assets.lake.intake import read_again
+from elexxion_assets.quality.checks import CheckResult, check_names
+
+DELIVERIES = dg.AssetKey(["intake", "deliveries"])
+
+_TYPES = {
+    Kind.TEXT: "string",
+    Kind.INTEGER: "bigint",
+    Kind.NUMBER: "double",
+    Kind.DATE: "date",
+    Kind.BOOLEAN: "boolean",
+}
+
+
+def partitions(theme: Theme) -> dg.DynamicPartitionsDefinition:
+    """The periods of a theme; keys are added as deliveries bring them."""
+    return dg.DynamicPartitionsDefinition(name=theme.name)
+
+
+def column_schema(columns: tuple[Column, ...]) -> dg.TableSchema:
+    """What the UI shows of the columns."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                _TYPES[column.kind],
+                " ".join(filter(None, [column.description, column.unit and f"[{column.unit}]", column.warning])),
+                constraints=dg.TableColumnConstraints(nullable=not column.required, other=_constraints(column)),
+            )
+            for column in columns
+        ]
+    )
+
+
+def _constraints(column: Column) -> list[str]:
+    said = {"matches": column.pattern, ">=": column.ge, "<=": column.le, "one of": column.isin}
+    return [f"{what} {value}" for what, value in said.items() if value is not None]
+
+
+def theme_assets(theme: Theme) -> list[dg.AssetsDefinition]:
+    """All assets of a theme."""
+    return [bronze_asset(theme, dataset) for dataset in theme.datasets] + [
+        table_asset(theme, table) for table in theme.tables
+    ]
+
+
+def bronze_asset(theme: Theme, dataset: Dataset) -> dg.AssetsDefinition:
+    """The rows of a dataset as they were written; making it reads its deliveries again from `raw/`."""
+
+    @dg.asset(
+        key=[theme.name, Layer.BRONZE, dataset.name],
+        deps=[DELIVERIES],
+        partitions_def=partitions(theme),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=theme.name,
+        kinds={"parquet", "bronze"},
+        owners=[theme.owner],
+        pool=theme.name,
+        description=f"{dataset.title} ({dataset.source}), every column as text, every row with its file and line. "
+        f"Published at {dataset.page}.",
+        metadata={"publisher": dg.MetadataValue.url(dataset.page)},
+    )
+    def bronze(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+        rows = 0
+        deliveries: set[str] = set()
+        for period in context.partition_keys:
+            prefix = layout.bronze_prefix(theme.name, dataset.name, period)
+            found = {layout.delivery_of(entry.key)[0] for entry in lake.storage.list(prefix)}
+            if not found:
+                raise dg.Failure(f"no delivery holds {dataset.name} for {period}", allow_retries=False)
+            deliveries |= found
+        for identifier in sorted(deliveries):
+            delivery = lake.ledger.get(identifier)
+            if delivery is not None:
+                delivery = read_again(lake.storage, lake.ledger, lake.themes, delivery)
+                context.log.info("%s: %s", delivery.name, delivery.state)
+                periods = set(context.partition_keys)
+                rows += sum(n for facts in delivery.tables for key, n in facts["periods"].items() if key in periods)
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows, "deliveries": sorted(deliveries)})
+
+    return bronze
+
+
+def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
+    """One table: staged, judged, then published; a table that fails a blocking check is never written."""
+    key = dg.AssetKey([theme.name, table.layer, table.name])
+    parents = [
+        dg.AssetKey([theme.name, *([Layer.BRONZE, name] if table.layer is Layer.SILVER else name.split("/"))])
+        for name in table.inputs
+    ]
+    specs = [
+        dg.AssetCheckSpec(name, asset=key, description=description, blocking=blocking, partitions_def=partitions(theme))
+        for name, (description, blocking) in check_names(table).items()
+    ]
+
+    @dg.asset(
+        key=key,
+        deps=parents,
+        partitions_def=partitions(theme),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=specs,
+        output_required=False,
+        io_manager_key="lake_io",
+        group_name=theme.name,
+        kinds={"parquet", table.layer.value},
+        owners=[theme.owner],
+        pool=theme.name,
+        code_version=code_version(theme, table),
+        description=table.description,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=theme.fresh_within),
+        automation_condition=when_parents_change(),
+        metadata={
+            "dagster/column_schema": column_schema(table.columns),
+            "dagster/table_name": f"{theme.name}/{table.layer}/{table.name}",
+            "key": list(table.key),
+        },
+    )
+    def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
+        with ExitStack() as stack:
+            made = {
+                period: stack.enter_context(stage(lake.storage, lake.ledger, theme, table, period))
+                for period in sorted(context.partition_keys)
+            }
+            for period, staged in made.items():
+                for result in staged.results:
+                    yield _evaluation(key, period, result)
+            for spec in specs:
+                yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(spec.key))
+            refused = {period: staged for period, staged in made.items() if staged.refused}
+            if not refused:
+                yield dg.Output(made, metadata=_metadata(made))
+            elif len(made) > 1:
+                # Dagster would note the output for every period of the run: the good ones are noted one by one.
+                for period, staged in made.items():
+                    if period not in refused:
+                        publish(lake.storage, staged)
+                        yield dg.AssetMaterialization(key, partition=period, metadata=_metadata({period: staged}))
+
+    return build
+
+
+def _evaluation(key: dg.AssetKey, period: str, result: CheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=result.name,
+        passed=result.passed,
+        partition=period,
+        blocking=result.blocking,
+        severity=dg.AssetCheckSeverity.ERROR if result.blocking else dg.AssetCheckSeverity.WARN,
+        description=result.description,
+        metadata={
+            "rows": dg.MetadataValue.int(result.rows),
+            "broken": dg.MetadataValue.int(result.broken),
+            "examples": dg.MetadataValue.md(markdown_table(result.examples)),
+        },
+    )
+
+
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    """A few rows as Markdown."""
+    if not rows:
+        return "none"
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(str(row[name]).replace("|", "\\|") for name in names) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
+    import polars as pl
+
+    last = list(made.values())[-1]
+    preview = pl.scan_parquet(last.file).head(5).collect()
+    shown = preview.select(preview.columns[:12]).rows(named=True)
+    inputs = sorted(
+        {item.get("file") or f"{item['table']} {item['period']}" for s in made.values() for item in s.inputs}
+    )
+    counts: dict[str, int] = {}
+    for staged in made.values():
+        for what, count in staged.counts.items():
+            counts[what] = counts.get(what, 0) + count
+    return {
+        "dagster/row_count": sum(staged.rows for staged in made.values()),
+        "preview": dg.MetadataValue.md(markdown_table(shown)),
+        "inputs": inputs[:50],
+        **counts,
+    }
+
+
+def code_version(theme: Theme, table: Table) -> str:
+    """A short text that changes with the code that makes the table: its theme's modules and its declaration."""
+    digest = hashlib.sha256()
+    package = inspect.getmodule(table.function)
+    digest.update(inspect.getsource(package).encode() if package else b"")
+    digest.update(repr([(column, table.key) for column in table.columns]).encode())
+    if table.layer is Layer.SILVER:
+        for name in table.inputs:
+            dataset = theme.dataset(name)
+            digest.update(repr(dataset.columns).encode())
+            for function in (dataset.normalise, dataset.period, dataset.release):
+                module = inspect.getmodule(function)
+                digest.update(inspect.getsource(module).encode() if module else b"")
+    return digest.hexdigest()[:12]
+
+
+def theme_job(theme: Theme) -> Any:
+    """The job in which the sensor builds the tables of a theme."""
+    made = [dg.AssetKey([theme.name, table.layer, table.name]) for table in theme.tables]
+    return dg.define_asset_job(
+        theme.name,
+        selection=dg.AssetSelection.assets(*made),
+        description=f"Builds the tables of « {theme.title} » for the periods that new deliveries cover.",
+    )
