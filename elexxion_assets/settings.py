@@ -6,12 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(Exception):
     """A setting that is missing or wrong, named for a person."""
+
+
+def _names_the_driver(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith("postgresql+psycopg2://"):
+        raise ValueError("must begin with postgresql+psycopg2://, the driver that Dagster works with")
+    return url
 
 
 class Settings(BaseSettings):
@@ -24,6 +30,7 @@ class Settings(BaseSettings):
         s3_region: Region to sign requests for.
         s3_access_key: Access key.
         s3_secret_key: Secret key.
+        dagster_database_url: PostgreSQL address of Dagster's own storage; without it, SQLite files.
         settle_seconds: Age that a file in `input/` must reach before it is taken, so that a file still being copied is
             left alone.
         batch: Largest number of files that one run takes.
@@ -38,6 +45,7 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
+    dagster_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500
     sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 5

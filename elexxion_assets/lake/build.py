@@ -59,6 +59,11 @@ class Staged:
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
+    def synthetic(self) -> bool:
+        """Whether any input is a synthetic file or a table made of one."""
+        return any(item["synthetic"] == "true" for item in self.inputs)
+
+    @property
     def refused(self) -> list[checks.CheckResult]:
         """The failed checks that forbid publishing."""
         return [result for result in self.results if result.blocking and not result.passed]
@@ -143,6 +148,7 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": staged.inputs,
         "counts": staged.counts,
+        "synthetic": staged.synthetic,
         "checks": [result.as_json() for result in staged.results],
     }
     text = json.dumps(document, ensure_ascii=False, indent=1, default=str)
@@ -188,7 +194,15 @@ def _scan(
         if entry is None:
             continue
         frames.append(pl.scan_parquet(stack.enter_context(storage.local(name))))
-        inputs.append({"table": f"{theme.name}/{table.layer}/{table.name}", "period": key, "etag": entry.etag})
+        document = json.loads(storage.read(layout.table_document_key(theme.name, table.layer, table.name, key)))
+        inputs.append(
+            {
+                "table": f"{theme.name}/{table.layer}/{table.name}",
+                "period": key,
+                "etag": entry.etag,
+                "synthetic": str(document["synthetic"]).lower(),
+            }
+        )
     return pl.concat(frames[1:] or frames), inputs
 
 
@@ -234,6 +248,7 @@ class _Contracted:
                     "delivery": identifier,
                     "file": delivery.name,
                     "release": str(facts["release"]),
+                    "synthetic": delivery.hints.get("synthetic", "false"),
                 }
             )
         return self._newest(parts)

@@ -1,0 +1,140 @@
+"""One pass without daemons: takes what waits in `input/` and builds everything due, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+
+from elexxion_assets.defs.automation import BY_INTAKE
+from elexxion_assets.defs.intake import asset_keys, partition_tags, stretches_of
+from elexxion_assets.defs.tables import DELIVERIES
+from elexxion_assets.lake.due import Due, due, settle
+from elexxion_assets.lake.intake import waiting
+from elexxion_assets.lake.ledger import Delivery, Ledger
+from elexxion_assets.lake.storage import Storage
+from elexxion_assets.settings import settings
+from elexxion_assets.themes import all_themes
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Pass:
+    """What one pass did.
+
+    Attributes:
+        deliveries: Deliveries whose state changed.
+        tables: Tables published: name, period, rows.
+        failed_checks: Checks that failed: table, period, check, blocking, broken rows.
+        errors: What went wrong otherwise, in words.
+        left: Files that still wait in `input/`.
+    """
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    failed_checks: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) -> Pass:
+    """Takes every file that waits, then builds what is due.
+
+    Args:
+        storage: The lake.
+        ledger: The deliveries.
+        progress: Told in words what is being done.
+
+    Returns:
+        What happened.
+    """
+    from elexxion_assets.definitions import defs
+
+    code = defs.resolve() if hasattr(defs, "resolve") else defs()
+    done = Pass()
+    began = time.time()
+    before = {delivery.id: delivery.updated_at for delivery in ledger.all()}
+    with dg.DagsterInstance.get() as instance:
+        _take_all(storage, code, instance, done, progress)
+        done.deliveries = [found for found in ledger.all() if before.get(found.id) != found.updated_at]
+        for group in due(storage, ledger, all_themes()):
+            for part in stretches_of(instance, group):
+                _build(code, instance, ledger, part, done, progress)
+    progress(f"done in {time.time() - began:.0f} s")
+    done.left = [entry.key for entry in waiting(storage, 0)]
+    return done
+
+
+def _take_all(
+    storage: Storage, code: dg.Definitions, instance: dg.DagsterInstance, done: Pass, progress: Callable[[str], None]
+) -> None:
+    tried: set[tuple[str, str]] = set()
+    while found := {(entry.key, entry.etag) for entry in islice(waiting(storage, 0), settings().batch)} - tried:
+        settled = {(entry.key, entry.etag) for entry in waiting(storage, settings().settle_seconds)}
+        if not found & settled:
+            time.sleep(min(settings().settle_seconds, 1.0) / 2 + 0.05)
+            continue
+        tried |= found & settled
+        progress(f"taking {len(found & settled)} file(s)")
+        result = code.get_job_def("intake").execute_in_process(
+            instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES]
+        )
+        if not result.success:
+            done.errors += _errors(result)
+
+
+def _build(
+    code: dg.Definitions,
+    instance: dg.DagsterInstance,
+    ledger: Ledger,
+    part: Due,
+    done: Pass,
+    progress: Callable[[str], None],
+) -> None:
+    progress(f"building {part.theme} {', '.join(part.periods)}: {', '.join(part.tables)}")
+    result = code.get_job_def(part.theme).execute_in_process(
+        instance=instance,
+        run_config=_QUIET,
+        raise_on_error=False,
+        asset_selection=asset_keys(part),
+        partition_key=part.periods[0] if len(part.periods) == 1 else None,
+        tags={**BY_INTAKE, **partition_tags(part.periods)},
+    )
+    if not result.success and len(part.periods) > 1:
+        for single in part.one_by_one():
+            _build(code, instance, ledger, single, done, progress)
+        return
+    refused = False
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            refused |= evaluation.blocking
+            done.failed_checks.append(
+                {
+                    "table": evaluation.asset_key.to_user_string(),
+                    "period": evaluation.partition,
+                    "check": evaluation.check_name,
+                    "blocking": evaluation.blocking,
+                    "broken": evaluation.metadata["broken"].value,
+                }
+            )
+    if result.success or refused:
+        settle(ledger, part)
+    else:
+        done.errors += _errors(result)
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        done.tables.append({"table": materialization.asset_key.to_user_string(), "period": materialization.partition})
+
+
+def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
+    found = []
+    for event in result.all_events:
+        if event.is_step_failure and (error := event.step_failure_data.error) is not None:
+            cause = error.cause or error
+            found.append(f"{event.step_key}: {cause.message.strip()}")
+    return found

@@ -1,0 +1,95 @@
+"""Says what became of a file, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elexxion_assets.declare import Theme
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.ledger import Delivery, Ledger, State
+from elexxion_assets.lake.storage import Storage
+
+
+def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: str) -> list[dict[str, Any]]:
+    """Every file that a name or a delivery's identifier means, with its story.
+
+    Args:
+        storage: The lake.
+        ledger: The deliveries.
+        themes: The themes.
+        text: Name, part of a name, or identifier.
+
+    Returns:
+        One dictionary per file: `name`, `delivery`, `state`, `story` (sentences), `document` for a delivery.
+    """
+    found = [_of_delivery(storage, ledger, themes, delivery) for delivery in ledger.find(text)]
+    for entry in storage.list(layout.INPUT):
+        name = entry.key.removeprefix(layout.INPUT)
+        hidden = name.rsplit("/", 1)[-1].startswith(".") or name.endswith(layout.COMPANION)
+        if text.lower() in name.lower() and not hidden:
+            story = [
+                f"It waits in {layout.INPUT} since {entry.modified:%Y-%m-%d %H:%M} UTC ({entry.size} bytes).",
+                "It is taken by the next `elexxion run`, or by the sensor `input` when Dagster's daemon runs.",
+            ]
+            found.append({"name": name, "delivery": "", "state": "waiting", "story": story})
+    return found
+
+
+def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], delivery: Delivery) -> dict[str, Any]:
+    story = [f"It was received on {delivery.received_at:%Y-%m-%d at %H:%M:%S} UTC ({delivery.size} bytes)."]
+    if delivery.parent:
+        parent = ledger.get(delivery.parent)
+        story.append(f"It was inside the archive {parent.name if parent else delivery.parent}.")
+    if delivery.hints:
+        story.append("It was dropped with: " + ", ".join(f"{k} = {v}" for k, v in sorted(delivery.hints.items())) + ".")
+    story += _STATES[delivery.state](delivery)
+    story += [f"{reason['reason'].rstrip('.')}." for reason in delivery.reasons]
+    if len(delivery.drops) > 1:
+        story.append(f"The same bytes were dropped {len(delivery.drops)} times; they count once.")
+    for facts in delivery.tables:
+        story += _of_table(storage, delivery, facts)
+    pending = {
+        period
+        for period, waiting in ledger.pending(delivery.theme).get(delivery.theme, {}).items()
+        if delivery.id in waiting
+    }
+    if delivery.state is State.READ and pending:
+        story.append(f"Tables still to be built from it: {', '.join(sorted(pending))}.")
+    return {
+        "name": delivery.name,
+        "delivery": delivery.id,
+        "state": str(delivery.state),
+        "theme": delivery.theme,
+        "raw": delivery.raw,
+        "story": story,
+        "document": delivery.as_json(),
+    }
+
+
+_STATES = {
+    State.SEEN: lambda d: ["Its reading began and has not ended; the next pass begins it again."],
+    State.LANDED: lambda d: [f"It is safe as {d.raw}; its reading has not ended, the next pass begins it again."],
+    State.READ: lambda d: [f"It is safe as {d.raw} and was read."],
+    State.REFUSED: lambda d: [f"It was refused, and is kept as {d.raw}. The reason:"],
+    State.EXPANDED: lambda d: [f"It is an archive, kept as {d.raw}; each of its files is a delivery of its own."],
+    State.SUPERSEDED: lambda d: [f"It is kept as {d.raw}; a newer version took its place."],
+}
+
+
+def _of_table(storage: Storage, delivery: Delivery, facts: dict[str, Any]) -> list[str]:
+    where = f"sheet « {facts['member']} »: " if facts["member"] else ""
+    periods = ", ".join(f"{period} ({rows} rows)" for period, rows in sorted(facts["periods"].items()))
+    read = (
+        f"{facts['encoding'] or 'no text encoding'}, separator « {facts['separator']} »" if facts["separator"] else ""
+    )
+    said = [
+        f"{where}It is {delivery.theme}/{facts['dataset']}, release « {facts['release']} »"
+        + (f" ({read}, header on line {facts['header_line']})" if read else "")
+        + f": {facts['rows']} rows, for {periods}."
+    ]
+    said += [f"{where}Noticed: {defect}." for defect in facts["defects"]]
+    prefix = f"{layout.QUARANTINE}{delivery.theme}/{facts['dataset']}/{delivery.id}/"
+    kept = [entry.key.removeprefix(prefix) for entry in storage.list(prefix)]
+    if kept:
+        said.append(f"{where}Rows that break the contract are in {prefix} ({', '.join(kept)}), each with its reason.")
+    return said
