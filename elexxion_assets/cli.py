@@ -132,7 +132,7 @@ def _pass(*, strict: bool, as_json: bool) -> None:
     if as_json:
         _print_json(
             {
-                "deliveries": [delivery.as_json() for delivery in done.deliveries],
+                "deliveries": [json.loads(delivery.to_json()) for delivery in done.deliveries],
                 "tables": done.tables,
                 "failed_checks": done.failed_checks,
                 "errors": done.errors,

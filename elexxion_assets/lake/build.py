@@ -157,9 +157,11 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
 
 
 def table_documents(storage: Storage, theme: str = "") -> Iterator[dict[str, Any]]:
-    """The documents of all published tables, in order of theme, layer, table and period."""
-    for entry in storage.list(layout.TABLE_DOCUMENTS + (f"{theme}/" if theme else "")):
-        yield json.loads(storage.read(entry.key))
+    """The documents of all published tables, in order of layer, theme, table and period."""
+    for layer in (Layer.SILVER, Layer.GOLD, Layer.PLATINUM):
+        for entry in storage.list(f"output/{layer.folder}/" + (f"{theme}/" if theme else "")):
+            if entry.key.endswith(".json"):
+                yield json.loads(storage.read(entry.key))
 
 
 def periods_of(storage: Storage, theme: Theme, layer: Layer, name: str) -> list[str]:
@@ -169,7 +171,7 @@ def periods_of(storage: Storage, theme: Theme, layer: Layer, name: str) -> list[
         return sorted({entry.key.removeprefix(prefix).split("/")[0] for entry in storage.list(prefix)})
     prefix = layout.table_prefix(theme.name, layer, name)
     keys = (entry.key.removeprefix(prefix) for entry in storage.list(prefix))
-    return sorted(key.removesuffix(".parquet") for key in keys if "/" not in key)
+    return sorted(key.removesuffix(".parquet") for key in keys if key.endswith(".parquet"))
 
 
 def _footer(theme: Theme, table: Table, period: str, inputs: list[dict[str, str]]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from elexxion_assets.declare import Theme
@@ -44,14 +45,14 @@ def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], del
         story.append("It was dropped with: " + ", ".join(f"{k} = {v}" for k, v in sorted(delivery.hints.items())) + ".")
     story += _STATES[delivery.state](delivery)
     story += [f"{reason['reason'].rstrip('.')}." for reason in delivery.reasons]
-    if len(delivery.drops) > 1:
-        story.append(f"The same bytes were dropped {len(delivery.drops)} times; they count once.")
+    if delivery.drops:
+        story.append(f"The same bytes were dropped {len(delivery.drops) + 1} times; they count once.")
     for facts in delivery.tables:
         story += _of_table(storage, delivery, facts)
     pending = {
         period
-        for period, waiting in ledger.pending(delivery.theme).get(delivery.theme, {}).items()
-        if delivery.id in waiting
+        for period, marks in ledger.pending(delivery.theme or None).get(delivery.theme, {}).items()
+        if any(mark.startswith(delivery.id) for mark in marks)
     }
     if delivery.state is State.READ and pending:
         story.append(f"Tables still to be built from it: {', '.join(sorted(pending))}.")
@@ -62,7 +63,7 @@ def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], del
         "theme": delivery.theme,
         "raw": delivery.raw,
         "story": story,
-        "document": delivery.as_json(),
+        "document": json.loads(delivery.to_json()),
     }
 
 

@@ -186,7 +186,7 @@ def _read(
         raw=raw,
         hints=dict(hints),
         tables=read,
-        reasons=[{"rule": refusal.rule, "reason": refusal.reason} for refusal in ignored],
+        reasons=_said(ignored),
     )
 
 
@@ -257,16 +257,23 @@ def _expand(
         return _refuse(storage, ledger, delivery, arrival.file, [refusal])
     raw = layout.raw_key(ARCHIVE, delivery.id, delivery.name)
     _keep(storage, raw, arrival.file)
+    if delivery.state is State.SEEN:
+        delivery = ledger.advance(delivery, State.LANDED, raw=raw)
     reasons = [] if members else [{"rule": "empty_archive", "reason": "the archive holds no file"}]
-    return ledger.advance(delivery, State.EXPANDED, theme=ARCHIVE, raw=raw, reasons=reasons)
+    return ledger.advance(delivery, State.EXPANDED, raw=raw, reasons=reasons)
 
 
 def _refuse(storage: Storage, ledger: Ledger, delivery: Delivery, file: Path, refusals: list[Refusal]) -> Delivery:
-    """Keeps the bytes of a file that cannot be taken, and the reasons."""
+    """Keeps the bytes of a file that cannot be taken, and the reasons; what was read of it before stays."""
+    if delivery.state is State.READ:
+        return ledger.advance(delivery, State.READ, reasons=_said(refusals))
     raw = delivery.raw or layout.raw_key(REFUSED, delivery.id, delivery.name)
     _keep(storage, raw, file)
-    reasons = [{"rule": refusal.rule, "reason": refusal.reason} for refusal in refusals]
-    return ledger.advance(delivery, State.REFUSED, theme=delivery.theme or REFUSED, raw=raw, reasons=reasons)
+    return ledger.advance(delivery, State.REFUSED, raw=raw, reasons=_said(refusals))
+
+
+def _said(refusals: list[Refusal]) -> list[dict[str, str]]:
+    return [{"rule": refusal.rule, "reason": refusal.reason} for refusal in refusals]
 
 
 def _keep(storage: Storage, key: str, file: Path) -> None:
@@ -312,7 +319,7 @@ def drop(storage: Storage, name: str, source: Any, hints: Mapping[str, str]) -> 
     Returns:
         The object written.
     """
-    key = layout.INPUT + layout.safe_name(name)
+    key = layout.INPUT + name
     if hints:
         storage.write(key + layout.COMPANION, json.dumps(dict(hints), ensure_ascii=False).encode())
     return storage.write(key, source)

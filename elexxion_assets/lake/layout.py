@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from elexxion_assets.declare import Layer, Theme
@@ -10,7 +11,6 @@ from elexxion_assets.declare import Layer, Theme
 INPUT = "input/"
 RAW = "raw/"
 QUARANTINE = "quarantine/"
-TABLE_DOCUMENTS = "metadata/tables/"
 COMPANION = ".elexxion.json"
 """Suffix of the object that carries what a person said of the file dropped beside it."""
 
@@ -25,16 +25,14 @@ def tree(themes: Iterable[Theme]) -> list[str]:
 
 
 def safe_name(name: str) -> str:
-    """The last part of a file's name without control characters, at most 120 bytes, its ending kept."""
-    last = re.sub(r"[\x00-\x1f\x7f\\]", "_", name.rsplit("/", 1)[-1]).strip() or "file"
-    if last in {".", ".."}:
-        last = "file"
-    stem, dot, ending = last.rpartition(".")
-    ending = (dot + ending)[:20] if stem else ""
-    stem = stem or last
-    while len((stem + ending).encode()) > 120:
-        stem = stem[:-1]
-    return stem + ending
+    """A name for use in a key: ASCII letters, digits, `.`, `-` and `_`; the middle of a long one is left out.
+
+    >>> safe_name("Élections 2022/T1 (définitif).csv")
+    'Elections_2022_T1__definitif_.csv'
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    safe = re.sub(r"[^A-Za-z0-9.-]", "_", plain)
+    return safe if len(safe) <= 150 else f"{safe[:99]}_{safe[-50:]}"
 
 
 def raw_key(theme: str, delivery: str, name: str) -> str:
@@ -70,7 +68,7 @@ def table_prefix(theme: str, layer: Layer, table: str) -> str:
 
 def table_document_key(theme: str, layer: Layer, table: str, period: str) -> str:
     """Where the description of a table's period lies: rows, inputs, checks."""
-    return f"{TABLE_DOCUMENTS}{theme}/{layer}/{table}/{period}.json"
+    return f"{table_prefix(theme, layer, table)}{period}.json"
 
 
 def quarantine_key(theme: str, dataset: str, delivery: str, period: str, position: int = 0) -> str:

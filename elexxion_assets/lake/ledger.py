@@ -27,13 +27,13 @@ import dataclasses
 import json
 import re
 import secrets
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from elexxion_assets.lake.layout import safe_name
 from elexxion_assets.lake.storage import Conflict, Entry, Storage
 
 RESERVED = ("ledger", "pending", "landed", "refused", "archive")
@@ -161,17 +161,6 @@ def _json_time(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{value!r} cannot be kept in a delivery's document")
-
-
-def safe_name(name: str) -> str:
-    """A name for use in a key: ASCII letters, digits, `.`, `-` and `_`; the middle of a long one is left out.
-
-    >>> safe_name("Élections 2022/T1 (définitif).csv")
-    'Elections_2022_T1__definitif_.csv'
-    """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    safe = re.sub(r"[^A-Za-z0-9.-]", "_", plain)
-    return safe if len(safe) <= 150 else f"{safe[:99]}_{safe[-50:]}"
 
 
 def _folder_name(text: str, kind: str) -> str:

@@ -23,6 +23,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from elexxion_assets.settings import Settings
+
 HIDDEN = ".elexxion-"
 """Beginning of the names of temporary and lock files; no key may have a part that begins so."""
 
@@ -620,3 +622,13 @@ def _fill(stream: BinaryIO, size: int) -> bytes:
         pieces.append(piece)
         missing -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def open_storage(settings: Settings) -> Storage:
+    """The lake that the settings name; a bucket that does not exist yet is made."""
+    if settings.s3_endpoint is None:
+        return DirectoryStorage(settings.lake_directory)
+    keys = [key.get_secret_value() if key else None for key in (settings.s3_access_key, settings.s3_secret_key)]
+    storage = S3Storage(settings.bucket, s3_client(settings.s3_endpoint, *keys, region=settings.s3_region))
+    storage.ensure_bucket()
+    return storage
