@@ -112,7 +112,7 @@ def _build(
     refused = False
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed:
-            refused |= evaluation.blocking
+            refused = refused or bool(evaluation.blocking)
             done.failed_checks.append(
                 {
                     "table": evaluation.asset_key.to_user_string(),

@@ -34,7 +34,7 @@ def worker_mark(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:{started}"
 
 
-class LakeResource(dg.ConfigurableResource):
+class LakeResource(dg.ConfigurableResource[None]):
     """The lake that the settings name."""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

@@ -628,7 +628,10 @@ def open_storage(settings: Settings) -> Storage:
     """The lake that the settings name; a bucket that does not exist yet is made."""
     if settings.s3_endpoint is None:
         return DirectoryStorage(settings.lake_directory)
-    keys = [key.get_secret_value() if key else None for key in (settings.s3_access_key, settings.s3_secret_key)]
-    storage = S3Storage(settings.bucket, s3_client(settings.s3_endpoint, *keys, region=settings.s3_region))
+    access_key, secret_key = (
+        key.get_secret_value() if key else None for key in (settings.s3_access_key, settings.s3_secret_key)
+    )
+    client = s3_client(settings.s3_endpoint, access_key, secret_key, settings.s3_region)
+    storage = S3Storage(settings.bucket, client)
     storage.ensure_bucket()
     return storage
