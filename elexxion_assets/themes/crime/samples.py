@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from elexxion_assets.themes.crime.datasets import SAMPLE_PREFIX, MASKED
+from elexxion_assets.themes.crime.datasets import MASKED, SAMPLE_PREFIX
 from elexxion_assets.themes.crime.indicators import INDICATORS, Indicator
 
 _FIRST = 2016
