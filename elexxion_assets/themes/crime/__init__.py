@@ -1,0 +1,20 @@
+"""Crime and offences recorded by police and gendarmerie (SSMSI), per commune, département and région, and year."""
+
+from datetime import timedelta
+
+from elexxion_assets.declare import Theme, Yearly
+from elexxion_assets.themes.crime.datasets import COMMUNALE, DEPARTEMENTALE, REGIONALE
+from elexxion_assets.themes.crime.samples import samples
+from elexxion_assets.themes.crime.tables import TABLES
+
+THEME = Theme(
+    name="crime",
+    title="Délinquance enregistrée",
+    owner="team:elexxion",
+    periods=Yearly(first=2016),
+    # The SSMSI publishes each winter and corrects in summer.
+    fresh_within=timedelta(days=400),
+    datasets=(COMMUNALE, DEPARTEMENTALE, REGIONALE),
+    tables=TABLES,
+    samples=samples,
+)
