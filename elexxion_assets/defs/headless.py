@@ -55,16 +55,15 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
     """
     from elexxion_assets.definitions import defs
 
-    code = defs.resolve() if hasattr(defs, "resolve") else defs()
     done = Pass()
     began = time.time()
     before = {delivery.id: delivery.updated_at for delivery in ledger.all()}
     with dg.DagsterInstance.get() as instance:
-        _take_all(storage, code, instance, done, progress)
+        _take_all(storage, defs, instance, done, progress)
         done.deliveries = [found for found in ledger.all() if before.get(found.id) != found.updated_at]
         for group in due(storage, ledger, all_themes()):
             for part in stretches_of(instance, group):
-                _build(code, instance, ledger, part, done, progress)
+                _build(defs, instance, ledger, part, done, progress)
     progress(f"done in {time.time() - began:.0f} s")
     done.left = [entry.key for entry in waiting(storage, 0)]
     return done

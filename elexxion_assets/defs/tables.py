@@ -1,6 +1,7 @@
-"""Makes the assets of a theme: bronze per dataset, then its tables, each partitioned by the theme's periods."""
+"""Makes the assets of a theme: bronze per dataset, then its tables, each partitioned by the theme's periods.
 
-from __future__ import annotations
+No `from __future__ import annotations` here: Dagster reads the annotations of assets at run time.
+"""
 
 import hashlib
 import inspect
