@@ -218,7 +218,7 @@ def input_sensor(themes: Sequence[Theme], jobs: Sequence[Any]) -> dg.SensorDefin
     """The sensor on `input/`: asks for a run that takes the files, then for one run per theme that builds from them."""
 
     @dg.sensor(
-        name="input",
+        name="input_sensor",
         jobs=[intake_job, *jobs],
         minimum_interval_seconds=settings().sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -30,7 +30,7 @@ def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: st
         if text.lower() in name.lower() and not hidden:
             story = [
                 f"It waits in {layout.INPUT} since {entry.modified:%Y-%m-%d %H:%M} UTC ({entry.size} bytes).",
-                "It is taken by the next `elexxion run`, or by the sensor `input` when Dagster's daemon runs.",
+                "It is taken by the next `elexxion run`, or by the sensor `input_sensor` when Dagster's daemon runs.",
             ]
             found.append({"name": name, "delivery": "", "state": "waiting", "story": story})
     return found
