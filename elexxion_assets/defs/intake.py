@@ -60,7 +60,7 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
     for (theme, dataset), found in taken.periods().items():
         for period in sorted(found):
             yield dg.AssetMaterialization(
-                dg.AssetKey([theme, Layer.BRONZE, dataset]),
+                dg.AssetKey([theme, Layer.BRONZE.value, dataset]),
                 partition=period,
                 metadata=_bronze_metadata(taken.deliveries, dataset, period),
             )

@@ -66,7 +66,7 @@ def bronze_asset(theme: Theme, dataset: Dataset) -> dg.AssetsDefinition:
     """The rows of a dataset as they were written; making it reads its deliveries again from `raw/`."""
 
     @dg.asset(
-        key=[theme.name, Layer.BRONZE, dataset.name],
+        key=[theme.name, Layer.BRONZE.value, dataset.name],
         deps=[DELIVERIES],
         partitions_def=partitions(theme),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -101,9 +101,9 @@ def bronze_asset(theme: Theme, dataset: Dataset) -> dg.AssetsDefinition:
 
 def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
     """One table: staged, judged, then published; a table that fails a blocking check is never written."""
-    key = dg.AssetKey([theme.name, table.layer, table.name])
+    key = dg.AssetKey([theme.name, table.layer.value, table.name])
     parents = [
-        dg.AssetKey([theme.name, *([Layer.BRONZE, name] if table.layer is Layer.SILVER else name.split("/"))])
+        dg.AssetKey([theme.name, *([Layer.BRONZE.value, name] if table.layer is Layer.SILVER else name.split("/"))])
         for name in table.inputs
     ]
     specs = [
@@ -223,7 +223,7 @@ def code_version(theme: Theme, table: Table) -> str:
 
 def theme_job(theme: Theme) -> Any:
     """The job in which the sensor builds the tables of a theme."""
-    made = [dg.AssetKey([theme.name, table.layer, table.name]) for table in theme.tables]
+    made = [dg.AssetKey([theme.name, table.layer.value, table.name]) for table in theme.tables]
     return dg.define_asset_job(
         theme.name,
         selection=dg.AssetSelection.assets(*made),
