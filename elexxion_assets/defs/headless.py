@@ -80,7 +80,7 @@ def _take_all(
             continue
         tried |= found & settled
         progress(f"taking {len(found & settled)} file(s)")
-        result = code.get_job_def("intake").execute_in_process(
+        result = code.resolve_job_def("intake").execute_in_process(
             instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES]
         )
         if not result.success:
@@ -96,7 +96,7 @@ def _build(
     progress: Callable[[str], None],
 ) -> None:
     progress(f"building {part.theme} {', '.join(part.periods)}: {', '.join(part.tables)}")
-    result = code.get_job_def(part.theme).execute_in_process(
+    result = code.resolve_job_def(part.theme).execute_in_process(
         instance=instance,
         run_config=_QUIET,
         raise_on_error=False,

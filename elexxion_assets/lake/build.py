@@ -109,8 +109,9 @@ def stage(storage: Storage, ledger: Ledger, theme: Theme, table: Table, period: 
                 frames.append(nw.from_native(frame))
                 inputs += read
         provenance = PROVENANCE if table.layer is Layer.SILVER else ()
-        names = [column.name for column in table.columns] + list(provenance)
-        made = table.function(*frames, period=period).select(*names).sort(*table.key)
+        # Engines count in types of their own; the lake holds one integer and one floating type.
+        columns = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
+        made = table.function(*frames, period=period).select(*columns, *provenance).sort(*table.key)
         file = scratch / "staged.parquet"
         made.to_native().sink_parquet(file, metadata=_footer(theme, table, period, inputs))
         rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance)
