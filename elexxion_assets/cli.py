@@ -211,7 +211,7 @@ def tables(as_json: AsJson = False) -> None:
         grid.add_row(
             name, item["layer"], _span(item["periods"]), f"{item['rows']:,}", f"{item['bytes']:,}", item["path"]
         )
-    out.print(grid, soft_wrap=True)
+    _print_grid(grid)
 
 
 @app.command()
@@ -254,6 +254,12 @@ def show(
         _print_rows(frame, form)
 
 
+def _print_grid(grid: Grid) -> None:
+    """Prints rows as wide as they are, except where a person's terminal sets the width."""
+    console = out if out.is_terminal else Console(width=4000)
+    console.print(grid, markup=False, no_wrap=not out.is_terminal, crop=False)
+
+
 def _table_name(table: str) -> tuple[str, Layer, str]:
     """The parts of a table's name, checked against what is declared."""
     declared = {
@@ -294,8 +300,7 @@ def _print_rows(frame: Any, form: Format) -> None:
         grid = Grid(*rows.columns, box=None)
         for row in rows.iter_rows():
             grid.add_row(*("" if value is None else str(value) for value in row))
-        console = Console(width=max(out.width, 14 * len(rows.columns))) if not out.is_terminal else out
-        console.print(grid, markup=False)
+        _print_grid(grid)
 
 
 @app.command()
