@@ -81,7 +81,7 @@ def _take_all(
         tried |= found & settled
         progress(f"taking {len(found & settled)} file(s)")
         result = code.resolve_job_def("intake").execute_in_process(
-            instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES]
+            instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES], tags=BY_INTAKE
         )
         if not result.success:
             done.errors += _errors(result)

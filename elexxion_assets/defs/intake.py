@@ -182,7 +182,7 @@ def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequ
     attempt = len(runs_tagged(instance, BATCH, batch))
     if attempt >= ATTEMPTS:
         return dg.SkipReason(f"{ATTEMPTS} runs failed to take the same files; see the last run of job intake")
-    return dg.RunRequest(run_key=f"{batch}:{attempt}", job_name="intake", tags={BATCH: batch})
+    return dg.RunRequest(run_key=f"{batch}:{attempt}", job_name="intake", tags={BATCH: batch, **BY_INTAKE})
 
 
 def _due_requests(instance: DagsterInstance, lake: LakeResource) -> Iterator[dg.RunRequest]:
