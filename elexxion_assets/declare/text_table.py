@@ -46,10 +46,12 @@ class TextTable:
             (`Voix`, `Voix.2`), an unnamed column its position (`_26`, counted from 1).
         header: The header as it is written; shorter than `columns` where the file's own header is.
         sample: First rows of values, aligned with `columns`.
-        header_line: Line of the (last) header line in the file, from 1.
+        header_line: Line of the (last) header line in the file, from 1; 0 when the file has no header.
         encoding: Encoding of the bytes, or empty where the format has none.
         separator: Separator of the fields, or empty where the format has none.
-        preamble: Lines above the header.
+        preamble: Lines above the header, their fields joined by the separator (a tab where there is none).
+        footer: Lines below the data, such as `Source : Insee`; they are not in the frame.
+        rows: Number of rows of the frame.
         hints: What the person said when dropping the file, such as `{"scrutin": "2022-presidentielle-t1"}`.
         defects: What was found wrong but did not prevent reading, in words.
     """
@@ -63,6 +65,8 @@ class TextTable:
     encoding: str = ""
     separator: str = ""
     preamble: tuple[str, ...] = ()
+    footer: tuple[str, ...] = ()
+    rows: int = 0
     hints: Mapping[str, str] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
 
