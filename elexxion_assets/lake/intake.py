@@ -245,10 +245,14 @@ def _expand(
 ) -> Delivery:
     """Takes every member of an archive as a delivery of its own."""
     members = 0
+    refused: list[Refusal] = []
     try:
         for member, extracted in open_archive(arrival.file, directory):
             members += 1
             name = f"{arrival.name}/{member}"
+            if isinstance(extracted, Refusal):
+                refused.append(Refusal(extracted.rule, f"{member}: {extracted.reason}"))
+                continue
             hints = arrival.hints
             part = _Arrival(extracted, name, _sha256(extracted), arrival.at, hints, delivery.id)
             _take_bytes(storage, ledger, themes, part, directory, taken)
@@ -259,8 +263,9 @@ def _expand(
     _keep(storage, raw, arrival.file)
     if delivery.state is State.SEEN:
         delivery = ledger.advance(delivery, State.LANDED, raw=raw)
-    reasons = [] if members else [{"rule": "empty_archive", "reason": "the archive holds no file"}]
-    return ledger.advance(delivery, State.EXPANDED, raw=raw, reasons=reasons)
+    if not members:
+        refused.append(Refusal("empty_archive", "the archive holds no file"))
+    return ledger.advance(delivery, State.EXPANDED, raw=raw, reasons=_said(refused))
 
 
 def _refuse(storage: Storage, ledger: Ledger, delivery: Delivery, file: Path, refusals: list[Refusal]) -> Delivery:

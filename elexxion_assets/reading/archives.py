@@ -75,7 +75,9 @@ class _Archive:
                 self._extract(archive, info, target)
                 inner = is_archive(target)
                 if inner and depth >= limits.MAX_DEPTH:
-                    raise Refusal("nested_archive", f"Archives in archives are opened {limits.MAX_DEPTH} deep, no more.")
+                    raise Refusal(
+                        "nested_archive", f"Archives in archives are opened {limits.MAX_DEPTH} deep, no more."
+                    )
             except Refusal as refusal:
                 yield name, refusal
                 return

@@ -34,15 +34,13 @@ def read_parquet(path: Path, name: str, hints: Mapping[str, str]) -> tuple[TextT
         if not rows or not header:
             raise Refusal("no_rows", "The Parquet file has no row.")
         texts = [_text(pl.col(old), kind).alias(new) for (old, kind), new in zip(schema.items(), columns, strict=True)]
-        frame = (
-            raw.with_row_index("\0record", offset=1).select(*texts, pl.col("\0record").cast(pl.Int64).alias("_line"))
+        frame = raw.with_row_index("\0record", offset=1).select(
+            *texts, pl.col("\0record").cast(pl.Int64).alias("_line")
         )
         sample = frame.head(SAMPLE_ROWS).select(columns).collect().rows()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise Refusal("corrupt", f"The Parquet file is damaged ({str(error).splitlines()[0][:120]}).") from None
-    table = TextTable(
-        file=name, columns=columns, header=header, sample=tuple(sample), rows=rows, hints=dict(hints)
-    )
+    table = TextTable(file=name, columns=columns, header=header, sample=tuple(sample), rows=rows, hints=dict(hints))
     return table, frame
 
 

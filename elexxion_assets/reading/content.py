@@ -62,7 +62,9 @@ def kind_of(path: Path) -> Kind:
         return Kind.PARQUET
     for magic, words in _UNSUPPORTED.items():
         if head.startswith(magic):
-            raise Refusal("unsupported_format", f"This is {words}; drop the table itself as CSV, Excel, Parquet or JSON.")
+            raise Refusal(
+                "unsupported_format", f"This is {words}; drop the table itself as CSV, Excel, Parquet or JSON."
+            )
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Kind.TEXT
     return _kind_of_text(head)
@@ -73,12 +75,15 @@ def _kind_of_text(head: bytes) -> Kind:
     lowered = text[:2000].lower()
     if text.startswith("version https://git-lfs.github.com/spec/"):
         raise Refusal(
-            "lfs_pointer", "This is a Git LFS pointer, not the file that it points to: run `git lfs pull` or download it."
+            "lfs_pointer",
+            "This is a Git LFS pointer, not the file that it points to: run `git lfs pull` or download it.",
         )
     if lowered.startswith(("<!doctype html", "<html", "<head", "<body")) or re.match(r"<[?!][^>]*>\s*<html", lowered):
         title = re.search(r"<title[^>]*>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
         said = f" (« {title[1][:80]} »)" if title else ""
-        raise Refusal("html", f"This is a web page{said}, not a data file: the download probably failed or asked to log in.")
+        raise Refusal(
+            "html", f"This is a web page{said}, not a data file: the download probably failed or asked to log in."
+        )
     if lowered.startswith("<?xml") or re.match(r"<[a-z][\w:.-]*[\s>]", lowered):
         raise Refusal("unsupported_format", "This is XML, perhaps an error message of the server; XML is not read.")
     if _VIEWER.match(text):
@@ -142,7 +147,9 @@ def gunzip(path: Path, scratch: Path) -> Path:
         with gzip.open(path) as source, target.open("wb") as out:
             Meter().copy(source, out, path.stat().st_size)
     except EOFError:
-        raise Refusal("truncated", "The gzip file ends too early: the download or the copy was cut. Get it again.") from None
+        raise Refusal(
+            "truncated", "The gzip file ends too early: the download or the copy was cut. Get it again."
+        ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise Refusal("corrupt", f"The gzip file is damaged ({error}). Get it again.") from None
     return target

@@ -20,10 +20,7 @@ _POSSIBLE = set("äöüÿæÂÛÙËÏÜÖÄŒÆÿñÑáíóúãõ½¼§©®µ£�
 
 def _table(codec: str) -> str:
     """The 256 characters of a single-byte codec; bytes that it leaves undefined are controls, as browsers read them."""
-    return "".join(
-        bytes([byte]).decode(codec, errors="ignore") or chr(byte)
-        for byte in range(256)
-    )
+    return "".join(bytes([byte]).decode(codec, errors="ignore") or chr(byte) for byte in range(256))
 
 
 _TABLES = {codec: _table(codec) for codec in ("latin-1", "cp1252", "cp850")}

@@ -17,7 +17,26 @@ _NUMBER = re.compile(r"[+-]?\d[\d\s\u00a0\u202f]*(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?:[T ][\d:.]+Z?)?|\d\d?/\d\d?/\d{2,4}(?: [\d:]+)?|\d{1,2}:\d\d(?::\d\d)?")
 _CODE = re.compile(r"2[ABab]\d*|Z[A-Z]\d{0,3}")
 _YEAR = re.compile(r"(?:19|20)\d\d(?:\.0)?")
-_NO_VALUE = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "s", "nd", "n.d.", "s.s", "(O)", "ndiff", "_", "-", "..", "."}
+_NO_VALUE = {
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "NaN",
+    "nan",
+    "null",
+    "NULL",
+    "s",
+    "nd",
+    "n.d.",
+    "s.s",
+    "(O)",
+    "ndiff",
+    "_",
+    "-",
+    "..",
+    ".",
+}
 _FOOTNOTE = re.compile(
     r"(?:sources?|champ|notes?|lecture|légende|remarques?|avertissement|définitions?|précisions?|données|"
     r"date d'extraction|extraction|mise à jour|dernière mise à jour|unité|©|\(c\)|\*)(?!\w)"

@@ -92,13 +92,17 @@ def _values(file: TextIO) -> Iterator[Any]:
             block = file.read(max(_BLOCK, len(buffer) - position)) if cut else ""
             if block:
                 if len(buffer) - position > limits.MAX_RECORD:
-                    raise Refusal("huge_record", f"Record {count + 1} is longer than {limits.MAX_RECORD >> 20} MB.") from None
+                    raise Refusal(
+                        "huge_record", f"Record {count + 1} is longer than {limits.MAX_RECORD >> 20} MB."
+                    ) from None
                 buffer, position = buffer[position:] + block, 0
                 continue
             if position == len(buffer) and not array:
                 return
             if cut:
-                raise Refusal("truncated", f"The JSON ends in the middle, after {count:,} objects. Get it again.") from None
+                raise Refusal(
+                    "truncated", f"The JSON ends in the middle, after {count:,} objects. Get it again."
+                ) from None
             raise Refusal("broken_json", f"Record {count + 1} is not valid JSON: {error.msg}.") from None
         count += 1
         if count == 1 and not array and _is_document(value):
@@ -132,7 +136,11 @@ def _json(value: Any) -> str:
         case _Number():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_json(item)}" for key, item in value.items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_json(item)}" for key, item in value.items())
+                + "}"
+            )
         case list():
             return "[" + ", ".join(map(_json, value)) + "]"
         case _:

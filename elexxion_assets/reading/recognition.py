@@ -13,9 +13,7 @@ def recognise(table: TextTable, themes: Mapping[str, Theme]) -> tuple[Theme, Dat
     Raises:
         Refusal: `unknown_dataset`, naming the nearest one and what it lacks, or `ambiguous_dataset`, naming the equals.
     """
-    matches = [
-        (_match(dataset, table), theme, dataset) for theme in themes.values() for dataset in theme.datasets
-    ]
+    matches = [(_match(dataset, table), theme, dataset) for theme in themes.values() for dataset in theme.datasets]
     candidates = [found for found in matches if not found[0].missing]
     if not candidates:
         raise _unknown(table, matches)

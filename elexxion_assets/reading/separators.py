@@ -38,7 +38,9 @@ def _agreement(sample: str, separator: str, escape: str | None = None) -> tuple[
     """How well the records agree on a number of fields, from 0 to 1, and that number."""
     widths: list[int] = []
     try:
-        widths.extend(len(record) for record in itertools.islice(records(sample, separator, escape), _RECORDS) if record)
+        widths.extend(
+            len(record) for record in itertools.islice(records(sample, separator, escape), _RECORDS) if record
+        )
     except csv.Error:
         return 0.0, 0
     if not widths:

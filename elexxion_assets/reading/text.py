@@ -61,9 +61,7 @@ def read_text(
         table = tabulate(iter(rows), Spool(scratch, "rows"))
         defects += rows.defects
     defects += table.widths.defects()
-    return table.facts(
-        name, hints, encoding=wide or structure.encodings.name, separator=separator, defects=defects
-    )
+    return table.facts(name, hints, encoding=wide or structure.encodings.name, separator=separator, defects=defects)
 
 
 def _sample(path: Path) -> bytes:
@@ -83,7 +81,9 @@ def _refuse_binary(sample: bytes) -> None:
 def _defects(structure: Structure) -> list[str]:
     found = []
     if structure.lost:
-        found.append(f"{structure.lost:,} characters were lost before the file came here (U+FFFD, shown as « \ufffd »).")
+        found.append(
+            f"{structure.lost:,} characters were lost before the file came here (U+FFFD, shown as « \ufffd »)."
+        )
     if structure.nuls:
         found.append(f"{structure.nuls:,} NUL characters are inside the text.")
     if structure.marks:
@@ -227,5 +227,5 @@ class CsvRows:
 def _unclosed(line: int) -> Refusal:
     return Refusal(
         "unclosed_quote",
-        f'A quote opened in the record of line {line} is never closed, so the rest of the file is one cell: close or remove it.',
+        f"A quote opened in the record of line {line} is never closed, so the rest of the file is one cell: close or remove it.",
     )
