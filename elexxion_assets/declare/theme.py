@@ -35,11 +35,11 @@ class Yearly:
     first: int
     last: int = 2100
     description: str = "a year, such as 2022"
-    pattern: str = r"\d{4}"
+    pattern: str = r"[0-9]{4}"
 
     def problem(self, key: str) -> str | None:
         """Why `key` is not a year of this theme, or None."""
-        if not re.fullmatch(r"\d{4}", key):
+        if not re.fullmatch(self.pattern, key):
             return f"« {key} » is not a year of four digits"
         if not self.first <= int(key) <= self.last:
             return f"{key} is outside the years {self.first} to {self.last}"

@@ -16,12 +16,12 @@ REASON = "_reason"
 """Column of the reasons, in words; null for a row that keeps its contract."""
 
 _SPACES = "[ \u00a0\u202f\u2009\t]"
-_INTEGER = r"^[+-]?\d{1,18}(\.0+)?$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
+_INTEGER = r"^[+-]?[0-9]{1,18}(\.0+)?$"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _DATE = (
-    r"^(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
-    r"|02-(?:0[1-9]|1\d|2[0-8]))"
-    r"|(?:\d{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)$"
+    r"^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)$"
 )
 _BOOLEANS = {
     "true": True,
@@ -48,12 +48,12 @@ def _spelled(column: Column) -> nw.Expr:
         case Kind.TEXT:
             if column.width is None:
                 return value
-            digits = value.str.contains(r"^\d+(\.0)?$")
+            digits = value.str.contains(r"^[0-9]+(\.0)?$")
             return nw.when(digits).then(value.str.replace_all(r"\.0$", "").str.zfill(column.width)).otherwise(value)
         case Kind.INTEGER | Kind.NUMBER:
             return value.str.replace_all(_SPACES, "").str.replace_all("%$", "").str.replace_all(",", ".", literal=True)
         case Kind.DATE:
-            return value.str.slice(0, 10).str.replace_all(r"^(\d{2})/(\d{2})/(\d{4})$", "$3-$2-$1")
+            return value.str.slice(0, 10).str.replace_all(r"^([0-9]{2})/([0-9]{2})/([0-9]{4})$", "$3-$2-$1")
         case Kind.BOOLEAN:
             return value.str.to_lowercase()
 

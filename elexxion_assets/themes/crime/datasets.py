@@ -176,7 +176,7 @@ GEOGRAPHIE = Column(
     kind=Kind.TEXT,
     description="Year of the geography (COG) of the codes, where the file says it",
     required=False,
-    pattern=r"20\d{2}",
+    pattern=r"20[0-9]{2}",
     optional_in_file=True,
     examples=("2024",),
     counter_examples=("24",),
@@ -199,7 +199,7 @@ MEASURES = (
 def full_year(text: nw.Expr) -> nw.Expr:
     """A year with four digits: « 16 », « 16.0 » and « 2016 » all give « 2016 »; anything else stays as it is."""
     year = text.str.strip_chars().str.replace_all(r"[.,]0+$", "")
-    return nw.when(year.str.contains(r"^\d{2}$")).then(nw.concat_str([nw.lit("20"), year])).otherwise(year)
+    return nw.when(year.str.contains(r"^[0-9]{2}$")).then(nw.concat_str([nw.lit("20"), year])).otherwise(year)
 
 
 def period(table: TextTable) -> nw.Expr:
@@ -208,18 +208,18 @@ def period(table: TextTable) -> nw.Expr:
     if column is None:
         raise Refusal("no_year", "the table has no column « annee »: the year of its rows cannot be told")
     year = full_year(nw.col(column))
-    return nw.when(year.str.contains(r"^(?:19|20)\d{2}$")).then(year)
+    return nw.when(year.str.contains(r"^(?:19|20)[0-9]{2}$")).then(year)
 
 
 def geography_in_columns(table: TextTable) -> str | None:
     """The year that stands in the name of the column of commune codes, such as CODGEO_2024, or None."""
-    found = (re.fullmatch(r"codgeo(\d{4})", slug(column)) for column in table.columns)
+    found = (re.fullmatch(r"codgeo([0-9]{4})", slug(column)) for column in table.columns)
     return next((match[1] for match in found if match), None)
 
 
 def geography(table: TextTable) -> str | None:
     """The year of the geography, from the columns or else from the file's name, or None."""
-    in_name = re.search(r"geographie(20\d{2})", table.file)
+    in_name = re.search(r"geographie(20[0-9]{2})", table.file)
     return geography_in_columns(table) or (in_name[1] if in_name else None)
 
 
@@ -231,10 +231,10 @@ def release(table: TextTable, rows: Mapping[str, int]) -> str:
     samples before everything real.
     """
     codgeo = geography_in_columns(table)
-    years = [year for year in rows if re.fullmatch(r"\d{4}", year)]
+    years = [year for year in rows if re.fullmatch(r"[0-9]{4}", year)]
     if codgeo is not None:
         years.append(str(int(codgeo) - 1))
-    produced = re.search(r"produit-?le-?(\d{4}-\d{2}-\d{2})", table.file)
+    produced = re.search(r"produit-?le-?([0-9]{4}-[0-9]{2}-[0-9]{2})", table.file)
     words = [max(years, default="0000"), codgeo, produced[1] if produced else None]
     text = " ".join(word for word in words if word)
     return f"0 sample {text}" if Path(table.file).name.startswith(SAMPLE_PREFIX) else text

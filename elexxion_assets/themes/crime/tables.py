@@ -18,7 +18,7 @@ from elexxion_assets.themes.crime.indicators import INDICATORS, PARTS, Indicator
 
 COMMUNAL = tuple(indicator for indicator in INDICATORS if indicator.communal)
 
-_ARRONDISSEMENT = r"^(?:75(?:10[1-9]|11\d|120)|6938[1-9]|132(?:0[1-9]|1[0-6]))$"
+_ARRONDISSEMENT = r"^(?:75(?:10[1-9]|11[0-9]|120)|6938[1-9]|132(?:0[1-9]|1[0-6]))$"
 """Codes of the arrondissements of Paris, Lyon and Marseille, which their communes also contain."""
 
 
