@@ -122,6 +122,7 @@ POPULATION = Column(
     optional_in_file=True,
     examples=("638425",),
     counter_examples=("-3",),
+    warning="The newest census known to the release: its last years repeat one population (see millesime_population).",
 )
 LOGEMENTS = Column(
     name="logements",

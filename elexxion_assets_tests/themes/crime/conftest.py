@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -98,12 +97,3 @@ def deliver() -> Callable[[Path], Delivered]:
 @pytest.fixture
 def recognised() -> Callable[[Path], Dataset | None]:
     return lambda path: recognise(read_text(path)[0])
-
-
-@pytest.fixture
-def real_data() -> Path:
-    project = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
-    folder = Path(os.environ.get("ELEXXION_REAL_DATA", project.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"the real files are not at {folder} (ELEXXION_REAL_DATA)")
-    return folder
