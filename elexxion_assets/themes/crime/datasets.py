@@ -122,6 +122,7 @@ POPULATION = Column(
     optional_in_file=True,
     examples=("638425",),
     counter_examples=("-3",),
+    warning="The newest census known to the release: its last years repeat one population (see millesime_population).",
 )
 LOGEMENTS = Column(
     name="logements",
@@ -229,6 +230,12 @@ def release(table: TextTable, rows: Mapping[str, int]) -> str:
     A release appears in the year after the last one that it covers, so that a geography says the release even of an
     extract of earlier years. A copy that lost the date sorts before the dated file of the same year, and our synthetic
     samples before everything real.
+
+    >>> table = TextTable(file="donnee-dep-geographie2024-produit-le2024-07-05.csv", columns=("classe",), header=())
+    >>> release(table, {"2022": 1616, "2023": 1616})
+    '2023 2024-07-05'
+    >>> release(TextTable(file="extrait.csv", columns=("CODGEO_2024", "classe"), header=()), {"2016": 24588})
+    '2023 2024'
     """
     codgeo = geography_in_columns(table)
     years = [year for year in rows if re.fullmatch(r"[0-9]{4}", year)]

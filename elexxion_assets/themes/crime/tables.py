@@ -263,7 +263,11 @@ def _summary_columns() -> tuple[Column, ...]:
             description="Mean of `total` over the year and the two before; null unless the same indicators went in",
         ),
         POPULATION,
-        change.but(name="population_variation_1_an", description="Change of the population over one year"),
+        change.but(
+            name="population_variation_1_an",
+            description="Change of the population over one year",
+            warning="0 for the last years of a release, which repeat the newest census known.",
+        ),
         mean.but(
             name="population_moyenne_3_ans",
             description="Mean population of the year and the two before; null unless all three are known",

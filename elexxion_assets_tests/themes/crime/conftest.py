@@ -1,0 +1,99 @@
+"""Reads files of the SSMSI as the lake does, without the lake: text, then the contract, then the table's function."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import narwhals as nw
+import polars as pl
+import pytest
+import python_calamine
+
+from elexxion_assets.declare import Dataset, Layer, TextTable
+from elexxion_assets.quality import contract
+from elexxion_assets.themes.crime import THEME
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A file read as text and recognised."""
+
+    table: TextTable
+    text: pl.LazyFrame
+    dataset: Dataset
+
+    @cached_property
+    def periods(self) -> dict[str, int]:
+        """Rows per period, those without one left out."""
+        period = self.dataset.period(self.table)
+        assert not isinstance(period, str)
+        counted = nw.from_native(self.text).with_columns(period=period).to_native().collect()
+        return dict(counted.drop_nulls("period").group_by("period").len().iter_rows())
+
+    @property
+    def release(self) -> str:
+        return self.dataset.release(self.table, self.periods)
+
+    @cached_property
+    def judged(self) -> pl.DataFrame:
+        """All rows, typed, with the reason of those that break the contract."""
+        normal = self.dataset.normalise(self.dataset, nw.from_native(self.text), self.table)
+        return contract.apply(normal, self.dataset.columns).to_native().collect()
+
+    def silver(self, period: str) -> pl.DataFrame:
+        """The silver rows that this file alone gives for a year."""
+        table = THEME.table(Layer.SILVER, self.dataset.name)
+        valid = self.judged.lazy().filter(pl.col(contract.REASON).is_null(), pl.col("annee") == int(period))
+        made = table.function(nw.from_native(valid), period=period).select(*(c.name for c in table.columns))
+        return made.to_native().collect()
+
+    def gold(self, name: str, period: str, lookback: int = 2) -> pl.DataFrame:
+        """The gold table that this file alone gives for a year."""
+        table = THEME.table(Layer.GOLD, name)
+        years = [str(int(period) - back) for back in range(lookback + 1)]
+        silver = pl.concat([self.silver(year) for year in years if year in self.periods])
+        made = table.function(nw.from_native(silver.lazy()), period=period)
+        return made.select(*(c.name for c in table.columns)).to_native().collect()
+
+
+def recognise(table: TextTable) -> Dataset | None:
+    """The dataset that fits best, as the engine chooses it, or None."""
+    matches = [(dataset.match(dataset, table), dataset) for dataset in THEME.datasets]
+    fitting = [(match.score, dataset) for match, dataset in matches if not match.missing]
+    return max(fitting, key=lambda found: found[0])[1] if fitting else None
+
+
+def read_text(path: Path) -> tuple[TextTable, pl.LazyFrame]:
+    if path.suffix == ".xlsx":
+        rows = python_calamine.load_workbook(path).get_sheet_by_index(0).to_python()
+        header = [str(name) for name in rows[0]]
+        columns = {name: [str(row[i]) for row in rows[1:]] for i, name in enumerate(header)}
+        frame = pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String))
+    else:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        frame = pl.read_csv(content, separator=";", infer_schema=False)
+    table = TextTable(
+        file=path.name, columns=tuple(frame.columns), header=tuple(frame.columns), sample=tuple(frame.head(100).rows())
+    )
+    return table, frame.with_row_index("_line", offset=2).with_columns(pl.col("_line").cast(pl.Int64)).lazy()
+
+
+@pytest.fixture(scope="session")
+def deliver() -> Callable[[Path], Delivered]:
+    @cache
+    def read(path: Path) -> Delivered:
+        table, text = read_text(path)
+        dataset = recognise(table)
+        assert dataset is not None, f"{path.name} is not recognised"
+        return Delivered(table, text, dataset)
+
+    return read
+
+
+@pytest.fixture
+def recognised() -> Callable[[Path], Dataset | None]:
+    return lambda path: recognise(read_text(path)[0])
