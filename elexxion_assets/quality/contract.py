@@ -15,7 +15,7 @@ from elexxion_assets.declare import Column, Frame, Kind
 REASON = "_reason"
 """Column of the reasons, in words; null for a row that keeps its contract."""
 
-_SPACES = "[ \u00a0\u202f\u2009\t]"
+_BLANKS = (" ", "\u00a0", "\u202f", "\u2009", "\t")
 _INTEGER = r"^[+-]?[0-9]{1,18}(\.0+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _DATE = (
@@ -41,56 +41,43 @@ def _text(column: Column) -> nw.Expr:
     return nw.when(~value.is_in(list(column.missing))).then(value)
 
 
-def _spelled(column: Column) -> nw.Expr:
-    """The value in the one spelling that the type is read from."""
-    value = _text(column)
+def _spelled(column: Column, text: nw.Expr) -> nw.Expr:
+    """A text in the one spelling that the type is read from."""
     match column.kind:
         case Kind.TEXT:
             if column.width is None:
-                return value
-            digits = value.str.contains(r"^[0-9]+(\.0)?$")
-            return nw.when(digits).then(value.str.replace_all(r"\.0$", "").str.zfill(column.width)).otherwise(value)
+                return text
+            digits = text.str.replace_all(r"^([0-9]+)\.0$", "$1")
+            return nw.when(digits.str.contains("^[0-9]+$")).then(digits.str.zfill(column.width)).otherwise(text)
         case Kind.INTEGER | Kind.NUMBER:
-            return value.str.replace_all(_SPACES, "").str.replace_all("%$", "").str.replace_all(",", ".", literal=True)
+            for blank in _BLANKS:
+                text = text.str.replace_all(blank, "", literal=True)
+            # A percentage sign is a unit, and the unit is the column's to say.
+            return text.str.replace_all("%", "", literal=True).str.replace_all(",", ".", literal=True)
         case Kind.DATE:
-            return value.str.slice(0, 10).str.replace_all(r"^([0-9]{2})/([0-9]{2})/([0-9]{4})$", "$3-$2-$1")
+            return text.str.slice(0, 10).str.replace_all(r"^([0-9]{2})/([0-9]{2})/([0-9]{4})$", "$3-$2-$1")
         case Kind.BOOLEAN:
-            return value.str.to_lowercase()
+            return text.str.to_lowercase()
 
 
-def _is_well_formed(column: Column) -> nw.Expr:
-    spelled = _spelled(column)
+def _value(column: Column, spelled: nw.Expr) -> nw.Expr:
+    """The typed value of a spelled text, null where it has not the right form."""
+
+    def formed(pattern: str) -> nw.Expr:
+        return nw.when(spelled.str.contains(pattern)).then(spelled)
+
     match column.kind:
         case Kind.TEXT:
-            if column.pattern is not None:
-                return spelled.str.contains(f"^(?:{column.pattern})$")
-            return ~spelled.is_null()
+            return spelled if column.pattern is None else formed(f"^(?:{column.pattern})$")
         case Kind.INTEGER:
-            return spelled.str.contains(_INTEGER)
+            return formed(_INTEGER).str.replace_all(r"\.0+$", "").cast(nw.Int64())
         case Kind.NUMBER:
-            return spelled.str.contains(_NUMBER)
+            return formed(_NUMBER).cast(nw.Float64())
         case Kind.DATE:
-            return spelled.str.contains(_DATE)
+            return formed(_DATE).str.to_date("%Y-%m-%d")
         case Kind.BOOLEAN:
-            return spelled.is_in(list(_BOOLEANS))
-
-
-def value(column: Column) -> nw.Expr:
-    """The typed value of a text column, null where there is none or where the text has not the right form."""
-    spelled = _spelled(column)
-    formed = nw.when(_is_well_formed(column)).then(spelled)
-    match column.kind:
-        case Kind.TEXT:
-            return formed.alias(column.name)
-        case Kind.INTEGER:
-            return formed.str.replace_all(r"\.0+$", "").cast(nw.Int64()).alias(column.name)
-        case Kind.NUMBER:
-            return formed.cast(nw.Float64()).alias(column.name)
-        case Kind.DATE:
-            return formed.str.to_date("%Y-%m-%d").alias(column.name)
-        case Kind.BOOLEAN:
-            truths = [text for text, truth in _BOOLEANS.items() if truth]
-            return nw.when(~formed.is_null()).then(formed.is_in(truths)).alias(column.name)
+            yes = [text for text, truth in _BOOLEANS.items() if truth]
+            return nw.when(spelled.is_in(list(_BOOLEANS))).then(spelled.is_in(yes))
 
 
 _WANTED = {
@@ -102,38 +89,46 @@ _WANTED = {
 }
 
 
-def reason(column: Column) -> nw.Expr | None:
-    """Why the value of a column breaks its contract, in words, null where it does not; None if nothing can break it."""
-    found = _text(column)
-    shown = nw.concat_str([nw.lit(f"{column.name}: « "), found.str.slice(0, 80), nw.lit(" » ")])
-    problems: list[tuple[nw.Expr, nw.Expr]] = []
-
-    def problem(broken: nw.Expr, words: str) -> None:
-        problems.append((broken, nw.concat_str([shown, nw.lit(words)])))
-
+def _reason(column: Column, text: nw.Expr) -> nw.Expr | None:
+    """Why a value breaks its column's contract, in words, null where it does not; None if nothing can break it."""
+    value = nw.col(column.name)
+    problems: list[tuple[nw.Expr, str]] = []
     if column.kind is not Kind.TEXT or column.pattern is not None:
-        problem(~found.is_null() & ~_is_well_formed(column), f"is not {_WANTED[column.kind]}")
+        problems.append((value.is_null(), f"is not {_WANTED[column.kind]}"))
     if column.isin is not None:
-        problem(~found.is_null() & ~value(column).is_in(list(column.isin)), "is not among the known values")
+        problems.append((~value.is_in(list(column.isin)), "is not among the known values"))
     if column.ge is not None:
-        problem(value(column) < column.ge, f"is below {column.ge:g}")
+        problems.append((value < column.ge, f"is below {column.ge:g}"))
     if column.le is not None:
-        problem(value(column) > column.le, f"is above {column.le:g}")
-    if column.required:
-        problems.append((found.is_null(), nw.lit(f"{column.name}: no value")))
-    if not problems:
+        problems.append((value > column.le, f"is above {column.le:g}"))
+    if not problems and not column.required:
         return None
     words = nw.lit(None, dtype=nw.String())
     for broken, said in reversed(problems):
-        words = nw.when(broken).then(said).otherwise(words)
-    return words
+        words = nw.when(broken).then(nw.lit(f" » {said}")).otherwise(words)
+    shown = nw.concat_str([nw.lit(f"{column.name}: « "), text.str.slice(0, 80), words])
+    if not column.required:
+        return nw.when(~text.is_null()).then(shown)
+    return nw.when(text.is_null()).then(nw.lit(f"{column.name}: no value")).otherwise(shown)
 
 
 def apply(frame: Frame, columns: Sequence[Column]) -> Frame:
-    """Types the contract's columns of a text frame and adds `_reason`; the other columns stay as they are."""
-    reasons = [found for column in columns if (found := reason(column)) is not None]
-    names = [f"_reason_{position}" for position in range(len(reasons))]
-    judged = frame.with_columns(*(found.alias(name) for name, found in zip(names, reasons, strict=True)))
-    joined = nw.concat_str([nw.col(name) for name in names], separator="; ", ignore_nulls=True)
-    judged = judged.with_columns(nw.when(joined != "").then(joined).alias(REASON))
-    return judged.with_columns(*(value(column) for column in columns)).drop(names)
+    """Types the contract's columns of a text frame and adds `_reason`; the other columns stay as they are.
+
+    Each text is looked at once: a value is malformed when its text is there and its typed value is not.
+    """
+    texts = {column.name: f"_text_{column.name}" for column in columns}
+    reasons = {
+        f"_reason_{column.name}": said
+        for column in columns
+        if (said := _reason(column, nw.col(texts[column.name]))) is not None
+    }
+    judged = (
+        frame.with_columns(*(_text(column).alias(texts[column.name]) for column in columns))
+        .with_columns(*(_spelled(column, nw.col(texts[column.name])).alias(column.name) for column in columns))
+        .with_columns(*(_value(column, nw.col(column.name)).alias(column.name) for column in columns))
+        .with_columns(*(said.alias(name) for name, said in reasons.items()))
+    )
+    joined = nw.concat_str([nw.col(name) for name in reasons], separator="; ", ignore_nulls=True)
+    broken = nw.any_horizontal(*(~nw.col(name).is_null() for name in reasons), ignore_nulls=True)
+    return judged.with_columns(nw.when(broken).then(joined).alias(REASON)).drop(*reasons, *texts.values())

@@ -7,7 +7,7 @@ import datetime as dt
 import narwhals as nw
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elexxion_assets import columns as vocabulary
@@ -111,6 +111,7 @@ def test_a_day_that_does_not_exist_is_rejected(text: str) -> None:
 
 
 @given(st.integers(min_value=0, max_value=10**17))
+@example(2**53 + 1)
 def test_integers_survive_thousands_separators(number: int) -> None:
     assert judge(INTEGER, f"{number:,}".replace(",", " ")) == [(number, None)]
 
