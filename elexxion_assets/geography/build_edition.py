@@ -18,6 +18,7 @@ Data: Licence Ouverte 2.0, Insee (Code officiel gÃ©ographique, populations de rÃ
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ from typing import Any
 
 import polars as pl
 
+from elexxion_assets.geography.insee import CHEF_LIEU, NEW_COMMUNE, movements_between
 from elexxion_assets.geography.passage import CREATION, RESTORATION, Movement
 
 EDITIONS = {2019: "0.7.0", 2021: "1.1.1", 2022: "2.3.1", 2023: "3.1.1", 2024: "4.1.0", 2025: "5.3.0", 2026: "6.0.0"}
@@ -34,7 +36,7 @@ EPCI_OF_2020 = "0.8.0"
 POPULATIONS = {2016: 2019, 2023: 2026}
 """Year of the reference populations: edition that holds them. Mayotte's are of 2017 in both."""
 
-MERGER, NEW_COMMUNE, ASSOCIATION, SUPPRESSION, DEPARTEMENT, CHEF_LIEU = 31, 32, 33, 30, 41, 50
+SUPPRESSION, MERGER, ASSOCIATION, DEPARTEMENT = 30, 31, 33, 41
 
 # The history names each end of a commune; the first text found decides the kind of movement.
 KINDS = (
@@ -55,7 +57,7 @@ Json = dict[str, Any]
 
 
 def movements_of_history(history: list[Json]) -> list[Movement]:
-    """Movements between communes, from a graph in which every state of a commune points to its successor and its pole."""
+    """Movements between communes, from a graph where each state of a commune points to its successor and pole."""
     states = {state["id"]: state for state in history}
 
     def commune(identifier: str) -> Json:
@@ -76,42 +78,6 @@ def movements_of_history(history: list[Json]) -> list[Movement]:
         if kind is not None:
             movements.add(Movement(date.fromisoformat(after["dateDebut"]), kind, before["code"], after["code"]))
     return sorted(movements, key=_order)
-
-
-def movements_between(
-    day: date, before: set[str], after: set[str], was_part: dict[str, str], is_part: dict[str, str]
-) -> tuple[list[Movement], list[str]]:
-    """Movements that explain two lists of communes.
-
-    Args:
-        day: Day to give to them: 1 January of the later list.
-        before: Codes of the earlier list.
-        after: Codes of the later list.
-        was_part: Commune of every delegated or associated commune of the earlier edition.
-        is_part: Commune of every delegated, associated or former commune of the later edition.
-
-    Returns:
-        The movements, and the codes that nothing explains.
-    """
-    movements, unexplained = set(), []
-    for code in before - after:
-        heir = is_part.get(code)
-        if heir not in after:
-            unexplained.append(code)
-            continue
-        renumbered = heir not in before
-        movements.add(Movement(day, CHEF_LIEU if renumbered else NEW_COMMUNE, code, heir))
-        if not renumbered:
-            movements.add(Movement(day, NEW_COMMUNE, heir, heir))
-    reached = {movement.after for movement in movements}
-    for code in after - before - reached:
-        parent = was_part.get(code)
-        if parent not in before:
-            unexplained.append(code)
-            continue
-        movements.add(Movement(day, RESTORATION, parent, code))
-        movements.add(Movement(day, RESTORATION, parent, parent))
-    return sorted(movements, key=_order), sorted(unexplained)
 
 
 def without_standstill(movements: Iterable[Movement]) -> list[Movement]:
@@ -146,7 +112,9 @@ def build(packages: Path, complements: Path, folder: Path) -> None:
         if unexplained:
             raise ValueError(f"between {year - 1} and {year}, nothing explains {', '.join(unexplained)}")
         movements |= {(m.day, m.before, m.after): m for m in found}
-    for action, day, kind, before, after in pl.read_csv(complements, infer_schema=False, comment_prefix="#").iter_rows():
+    for action, day, kind, before, after in pl.read_csv(
+        complements, infer_schema=False, comment_prefix="#"
+    ).iter_rows():
         movement = Movement(date.fromisoformat(day), int(kind), before, after)
         if action == "remove":
             del movements[movement.day, before, after]
@@ -159,26 +127,45 @@ def build(packages: Path, complements: Path, folder: Path) -> None:
         f"@etalab/decoupage-administratif {', '.join(EDITIONS.values())} and {EPCI_OF_2020} by build_edition.py\n"
     )
     populations = {
-        year: {row["code"]: row["population"] for row in editions[edition] if "population" in row and row["type"] != "commune-deleguee"}
+        year: {
+            row["code"]: row["population"]
+            for row in editions[edition]
+            if "population" in row and row["type"] != "commune-deleguee"
+        }
         for year, edition in POPULATIONS.items()
     }
-    former = {state["code"]: state["nom"] for state in sorted(history, key=lambda s: s.get("dateFin", "9999")) if state["type"] == "COM"}
+    former = {
+        state["code"]: state["nom"]
+        for state in sorted(history, key=lambda s: s.get("dateFin", "9999"))
+        if state["type"] == "COM"
+    }
     for year in sorted(editions):
         former |= {row["code"]: row["nom"] for row in editions[year] if row["type"] == "commune-actuelle"}
     rows = [
-        (TYPES[row["type"]], row["code"], row["nom"], row["departement"], row["region"], row.get("chefLieu") or row.get("commune"))
+        (
+            TYPES[row["type"]],
+            row["code"],
+            row["nom"],
+            row["departement"],
+            row["region"],
+            row.get("chefLieu") or row.get("commune"),
+        )
         for row in editions[newest]
     ]
     present = {row[1] for row in rows if row[0] == "COM"}
     rows += [("ANC", code, name, None, None, None) for code, name in former.items() if code not in present]
-    communes = pl.DataFrame(
-        rows, schema=["type", "code", "libelle", "code_departement", "code_region", "code_parent"], orient="row"
-    ).with_columns(
-        pl.when(pl.col("type").is_in(["COM", "ARM", "ANC"]))
-        .then(pl.col("code").replace_strict(known, default=None, return_dtype=pl.Int64))
-        .alias(f"population_{year}")
-        for year, known in populations.items()
-    ).sort("type", "code")
+    communes = (
+        pl.DataFrame(
+            rows, schema=["type", "code", "libelle", "code_departement", "code_region", "code_parent"], orient="row"
+        )
+        .with_columns(
+            pl.when(pl.col("type").is_in(["COM", "ARM", "ANC"]))
+            .then(pl.col("code").replace_strict(known, default=None, return_dtype=pl.Int64))
+            .alias(f"population_{year}")
+            for year, known in populations.items()
+        )
+        .sort("type", "code")
+    )
     _write(folder / "communes.csv.gz", header, communes)
     table = pl.DataFrame(
         [(m.day, m.kind, m.before, m.after) for m in sorted(without_standstill(movements.values()), key=_order)],
@@ -187,7 +174,10 @@ def build(packages: Path, complements: Path, folder: Path) -> None:
     )
     _write(folder / "mouvements.csv.gz", header, table)
     for name, columns in (
-        ("departements", {"code": "code_departement", "region": "code_region", "chefLieu": "chef_lieu", "nom": "libelle"}),
+        (
+            "departements",
+            {"code": "code_departement", "region": "code_region", "chefLieu": "chef_lieu", "nom": "libelle"},
+        ),
         ("regions", {"code": "code_region", "chefLieu": "chef_lieu", "nom": "libelle"}),
     ):
         table = pl.DataFrame(_read(packages, EDITIONS[newest], name), infer_schema_length=None)
@@ -228,8 +218,6 @@ def _order(movement: Movement) -> tuple[date, str, str]:
 
 
 def _write(path: Path, header: str, table: pl.DataFrame) -> None:
-    import gzip
-
     content = (header + table.write_csv()).encode()
     # No time stamp in the archive: the same packages give the same bytes.
     path.write_bytes(gzip.compress(content, 9, mtime=0) if path.suffix == ".gz" else content)

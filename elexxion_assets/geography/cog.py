@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache, cached_property
 from importlib.resources import files
 
@@ -13,7 +14,7 @@ import narwhals as nw
 import polars as pl
 
 from elexxion_assets.declare import Frame
-from elexxion_assets.geography import passage
+from elexxion_assets.geography import insee, passage
 from elexxion_assets.geography.passage import FIRST_VINTAGE, Motif, Movement, Part, Step
 from elexxion_assets.geography.plm import COMMUNE_OF, Level
 
@@ -22,6 +23,11 @@ ABROAD = r"ZZ\w{3}|99\d{3}"
 
 PREDECESSORS = {f"985{number:02}": f"976{number:02}" for number in range(1, 18)}
 """Mayotte's communes while it was the collectivity 985, until 31 March 2011: same numbers."""
+
+COLLECTIVITIES = ("975", "977", "978", "98")
+"""Overseas collectivities, which INSEE publishes in a list of their own and whose movements it does not."""
+
+_COLLECTIVITIES = f"^(?:{'|'.join(COLLECTIVITIES)})"
 
 PASSAGE_SCHEMA = {"code_source": pl.String, "code_cible": pl.String, "part": pl.Float64, "motif": pl.String}
 
@@ -37,7 +43,7 @@ class Cog:
         newest: Vintage of `communes`.
         communes: `code_commune, libelle, code_departement, code_region` of the newest vintage, overseas
             collectivities included (their département and région are 975, 977, ...).
-        movements: `date_effet, mod, code_avant, code_apres`: movements from commune to commune; `mod` as in INSEE's file.
+        movements: `date_effet, mod, code_avant, code_apres`: movements from commune to commune; `mod` as INSEE has it.
         subdivisions: `type, code, libelle, code_commune`: delegated (COMD) and associated (COMA) communes of the newest
             vintage, municipal arrondissements (ARM).
         populations: `code_commune, annee, population`: reference populations (population municipale), by which splits
@@ -77,9 +83,7 @@ class Cog:
         year_columns = [name for name in everything.columns if name.startswith("population_")]
         return Cog(
             newest=2026,
-            communes=current.select(
-                pl.col("code").alias("code_commune"), "libelle", "code_departement", "code_region"
-            ),
+            communes=current.select(pl.col("code").alias("code_commune"), "libelle", "code_departement", "code_region"),
             movements=_read("mouvements.csv.gz").select(
                 pl.col("date_effet").str.to_date(), pl.col("mod").cast(pl.Int64), "code_avant", "code_apres"
             ),
@@ -97,6 +101,62 @@ class Cog:
             regions=_read("regions.csv"),
             former=everything.filter(kind == "ANC").select(pl.col("code").alias("code_commune"), "libelle"),
         )
+
+    def extended(
+        self,
+        *,
+        communes: pl.DataFrame | None = None,
+        vintage: int | None = None,
+        movements: pl.DataFrame | None = None,
+        table: pl.DataFrame | None = None,
+        populations: pl.DataFrame | None = None,
+    ) -> Cog:
+        """This COG with INSEE's own files in place of what it knew.
+
+        Args:
+            communes: A list of communes, as text (`insee.read_communes`), with its `vintage`. One that is newer than
+                this COG becomes the newest vintage; without movements up to it, they are worked out from the delegated
+                and associated communes. One of the newest vintage takes its place. An older one changes nothing:
+                compare it with `disagreements`.
+            vintage: Vintage of `communes`, or the target of a `DEPCOM_HIST, DEPCOM` table (by default the vintage
+                that it fits best).
+            movements: A file of events, as text (`insee.read_movements`): replaces the movements up to its last day.
+            table: A passage table, as text (`insee.read_passage`): wins over the movements for its target vintage.
+            populations: `code_commune, annee, population`: replaces the populations of its years.
+
+        Returns:
+            Another COG; look at its `inconsistencies`.
+
+        Raises:
+            Refusal: If a file has not INSEE's layout.
+            ValueError: If communes come without vintage, or what became of some codes cannot be told.
+        """
+        result = self
+        if movements is not None:
+            result = dataclasses.replace(result, movements=self._with_movements(insee.read_movements(movements)))
+        if communes is not None:
+            if vintage is None:
+                raise ValueError("a list of communes does not say its vintage: give it")
+            result = result._with_communes(communes, vintage)
+        if table is not None:
+            if "DEPCOM" in (name.upper() for name in table.columns) and vintage is None:
+                vintage = result.likely_vintage(table.rename(str.upper)["DEPCOM"].drop_nulls())[0]
+            result = dataclasses.replace(result, tables=pl.concat([result.tables, insee.read_passage(table, vintage)]))
+        if populations is not None:
+            years = populations["annee"].unique()
+            kept = result.populations.filter(~pl.col("annee").is_in(years.implode()))
+            new = populations.select(kept.columns).cast(kept.schema)
+            result = dataclasses.replace(result, populations=pl.concat([kept, new]))
+        return result
+
+    def disagreements(self, communes: pl.DataFrame, vintage: int) -> list[str]:
+        """Where INSEE's list of communes of a vintage differs from what is known here of that vintage, in words."""
+        listed = set(insee.read_communes(communes)[0]["code_commune"])
+        known = {code for code in self.codes(vintage) if not code.startswith(COLLECTIVITIES)}
+        listed = {code for code in listed if not code.startswith(COLLECTIVITIES)}
+        return [f"{code} is in the list of {vintage} but not here" for code in sorted(listed - known)] + [
+            f"{code} is here in {vintage} but not in the list" for code in sorted(known - listed)
+        ]
 
     @property
     def vintages(self) -> range:
@@ -143,8 +203,9 @@ class Cog:
         """Where the figures of every commune of a vintage go.
 
         Args:
-            vintage: Source vintage; None for 'any': every code there ever was, each followed from the newest vintage (not
-                after the target) in which it is found, delegated and associated communes and Mayotte's former codes too.
+            vintage: Source vintage; None for 'any': every code there ever was, each followed from the newest vintage
+                (not after the target) in which it is found; delegated and associated communes and Mayotte's former
+                codes too.
             target: Target vintage, by default the newest; not older than the source.
 
         Returns:
@@ -195,7 +256,9 @@ class Cog:
         """
         if frame.implementation is not nw.Implementation.POLARS:
             raise ValueError(f"codes are carried on Polars frames, not on {frame.implementation}")
-        table = nw.from_native(self._placement(vintage, self._check(self.newest if target is None else target), plm).lazy())
+        table = nw.from_native(
+            self._placement(vintage, self._check(self.newest if target is None else target), plm).lazy()
+        )
         value = nw.col(code)
         abroad = value.str.contains(f"^(?:{ABROAD})$")
         joined = frame.join(table, left_on=code, right_on="code_source", how="left")
@@ -235,8 +298,8 @@ class Cog:
     def _check(self, vintage: int) -> int:
         if vintage not in self.vintages:
             raise ValueError(
-                f"the COG of {vintage} is not known here, only {FIRST_VINTAGE} to {self.newest}: give INSEE's files of that "
-                "vintage (communes and movements)"
+                f"the COG of {vintage} is not known here, only {FIRST_VINTAGE} to {self.newest}: give INSEE's files of "
+                "that vintage (communes and events)"
             )
         return vintage
 
@@ -268,20 +331,69 @@ class Cog:
                 pl.col("target") == target,
                 pl.col("vintage").is_null() if vintage is None else pl.col("vintage") == vintage,
             )
-            for (source,), group in official.group_by("code_source"):
-                parts[source] = self._official(source, list(group["code_cible"]), target)
+            alive = self.codes(target)
+            for (source,), group in official.group_by("code_source", maintain_order=True):
+                if targets := [code for code in group["code_cible"] if code in alive]:
+                    parts[str(source)] = self._official(str(source), targets, target)
             self._memory[key] = pl.DataFrame(
-                [(source, part.target, part.share, part.motif.value) for source, found in parts.items() for part in found],
+                [
+                    (source, part.target, part.share, part.motif.value)
+                    for source, found in parts.items()
+                    for part in found
+                ],
                 schema=PASSAGE_SCHEMA,
                 orient="row",
             ).sort("code_source", "code_cible")
         return self._memory[key]
 
+    def _with_movements(self, movements: pl.DataFrame) -> pl.DataFrame:
+        # INSEE's file says nothing of the overseas collectivities.
+        ours = self.movements.filter(
+            (pl.col("date_effet") > movements["date_effet"].max()) | pl.col("code_apres").str.contains(_COLLECTIVITIES)
+        )
+        return pl.concat([movements, ours]).sort("date_effet", "code_avant", "code_apres")
+
+    def _with_communes(self, frame: pl.DataFrame, vintage: int) -> Cog:
+        if vintage < self.newest:
+            return self
+        communes, parts = insee.read_communes(frame)
+        overseas = self.communes.filter(pl.col("code_commune").str.contains(_COLLECTIVITIES))
+        communes = pl.concat([communes, overseas]).unique("code_commune", keep="first").sort("code_commune")
+        movements = self.movements
+        last = movements["date_effet"].max()
+        if vintage > self.newest and (not isinstance(last, date) or passage.vintage_of(last) < vintage):
+            was, now = (
+                dict(table.filter(pl.col("type") != "ARM").select("code", "code_commune").iter_rows())
+                for table in (self.subdivisions, parts)
+            )
+            before, after = set(self.communes["code_commune"]), set(communes["code_commune"])
+            found, unexplained = insee.movements_between(date(vintage, 1, 1), before, after, was, now)
+            if unexplained:
+                raise ValueError(
+                    f"the list of {vintage} does not say what became of, or where from came, {', '.join(unexplained)}: "
+                    "give INSEE's file of events on communes of that vintage too"
+                )
+            new = pl.DataFrame([dataclasses.astuple(one) for one in found], schema=movements.schema, orient="row")
+            movements = pl.concat([movements, new])
+        gone = self.communes.join(communes, on="code_commune", how="anti").select("code_commune", "libelle")
+        return dataclasses.replace(
+            self,
+            newest=vintage,
+            communes=communes,
+            movements=movements,
+            subdivisions=parts,
+            former=pl.concat([self.former, gone]).unique("code_commune", keep="last").sort("code_commune"),
+        )
+
     def _parts(self, vintage: int | None, target: int) -> dict[str, list[Part]]:
         if vintage is None:
             alive = self.codes(target)
             last_day = {
-                code: step.day for step in self._steps if step.vintage <= target for code in step.targets if code not in alive
+                code: step.day
+                for step in self._steps
+                if step.vintage <= target
+                for code in step.targets
+                if code not in alive
             }
             sources = alive | last_day.keys()
 
@@ -299,7 +411,9 @@ class Cog:
             for old, new in PREDECESSORS.items():
                 if new in parts:
                     parts.setdefault(old, [Part(new, 1.0, Motif.RENUMBERED)])
-            for code, commune in self.subdivisions.filter(pl.col("type") != "ARM").select("code", "code_commune").iter_rows():
+            for code, commune in (
+                self.subdivisions.filter(pl.col("type") != "ARM").select("code", "code_commune").iter_rows()
+            ):
                 if commune in alive:
                     parts.setdefault(code, [Part(commune, 1.0, Motif.DELEGATED)])
         return parts
@@ -327,9 +441,9 @@ class Cog:
                 motif=pl.lit(Motif.ARRONDISSEMENT.value if plm == "communes" else Motif.UNCHANGED.value),
             )
             placed = pl.concat([stated, anywhere.with_columns(motif=pl.lit(Motif.OTHER_VINTAGE.value)), cities])
-            later = pl.DataFrame({"code_source": sorted(set(self._lifetimes) - set(placed["code_source"]))}).with_columns(
-                code_cible=pl.lit(None, dtype=pl.String), part=pl.lit(1.0), motif=pl.lit(Motif.LATER.value)
-            )
+            later = pl.DataFrame(
+                {"code_source": sorted(set(self._lifetimes) - set(placed["code_source"]))}
+            ).with_columns(code_cible=pl.lit(None, dtype=pl.String), part=pl.lit(1.0), motif=pl.lit(Motif.LATER.value))
             self._memory[key] = pl.concat([placed, later]).rename({"code_cible": "code_commune_cible"})
         return self._memory[key]
 

@@ -12,7 +12,7 @@ equally when no population is known. A commune created from parts of k others co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -87,6 +87,9 @@ class Step:
     passing: set[str]
 
 
+Weight = Callable[[Step, Collection[str]], dict[str, float] | None]
+
+
 def vintage_of(day: date) -> int:
     """The first vintage in which a movement of that day shows."""
     return day.year if (day.month, day.day) == (1, 1) else day.year + 1
@@ -109,7 +112,11 @@ def steps(movements: Iterable[Movement]) -> list[Step]:
         afters = {after for row in rows.values() for after in row}
         passing = {code for code in afters if code in rows and code not in rows[code]}
         targets = {
-            before: {end: kind for after in row for end, kind in (rows[after] if after in passing else {after: row[after]}).items()}
+            before: {
+                end: kind
+                for after in row
+                for end, kind in (rows[after] if after in passing else {after: row[after]}).items()
+            }
             for before, row in rows.items()
         }
         parents: dict[str, set[str]] = defaultdict(set)
@@ -121,10 +128,12 @@ def steps(movements: Iterable[Movement]) -> list[Step]:
     return result
 
 
-def lifetimes(days: list[Step], newest_codes: Iterable[str], newest: int) -> tuple[dict[str, list[tuple[int, int]]], list[str]]:
+def lifetimes(
+    days: list[Step], newest_codes: Iterable[str], newest: int
+) -> tuple[dict[str, list[tuple[int, int]]], list[str]]:
     """Per code, the vintages in which it exists, as (first, first without it); and what does not add up, in words.
 
-    The list of the newest vintage is walked back through the movements: the communes after a day give way to those before.
+    The newest list is walked back through the movements: the communes after a day give way to those before it.
     """
     opened = dict.fromkeys(newest_codes, newest + 1)
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -139,15 +148,18 @@ def lifetimes(days: list[Step], newest_codes: Iterable[str], newest: int) -> tup
                 problems.append(f"{code} begins on {step.day} but is not in the vintage that follows")
                 continue
             spans[code].append((step.vintage, opened.pop(code)))
-        for code in sorted(after & before - set(opened)):
-            problems.append(f"{code} is there after {step.day} but not in the vintage that follows")
+        problems.extend(
+            f"{code} is there after {step.day} but not in the vintage that follows"
+            for code in sorted(after & before)
+            if code not in opened
+        )
         for code in sorted(before - after):
             if code in opened:
                 problems.append(f"{code} ends on {step.day} but is in the vintage that follows")
             opened[code] = step.vintage
     for code, end in opened.items():
         spans[code].append((FIRST_VINTAGE, end))
-    return {code: sorted(span for span in found) for code, found in spans.items()}, problems
+    return {code: sorted(found) for code, found in spans.items()}, problems
 
 
 @dataclass
@@ -190,7 +202,7 @@ def follow(
     days: list[Step],
     start: Callable[[Step, str], bool],
     last: int,
-    weight: Callable[[Step, Iterable[str]], dict[str, float] | None],
+    weight: Weight,
 ) -> dict[str, list[Part]]:
     """Carries sources through the movements up to vintage `last`.
 
@@ -206,22 +218,20 @@ def follow(
     """
     territories = _Territories()
     sources: dict[str, _Source] = {}
-    held: dict[str, dict[str, float]] = defaultdict(dict)
+    held: dict[str, dict[str, float]] = {}
     for step in days:
         if step.vintage > last:
             break
-        moved: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        for before, row in step.targets.items():
-            here = held.pop(before, {})
-            if before not in sources and start(step, before):
-                sources[before] = _Source(set(territories.of(before)))
-                here[before] = 1.0
-            for name, share in here.items():
-                for after, portion in _portions(step, before, row, sources[name], weight).items():
-                    moved[after][name] += share * portion
-        for after, shares in moved.items():
+        for code in step.targets:
+            if code not in sources and start(step, code):
+                sources[code] = _Source(set(territories.of(code)))
+                held.setdefault(code, {})[code] = 1.0
+        leaving = {code: held.pop(code) for code in step.targets if code in held}
+        for code, shares in leaving.items():
             for name, share in shares.items():
-                held[after][name] = held[after].get(name, 0.0) + share
+                for after, portion in _portions(step, code, sources[name], weight).items():
+                    there = held.setdefault(after, {})
+                    there[name] = there.get(name, 0.0) + share * portion
         territories.pass_day(step)
     parts: dict[str, list[Part]] = defaultdict(list)
     for code, shares in held.items():
@@ -231,14 +241,9 @@ def follow(
     return dict(parts)
 
 
-def _portions(
-    step: Step,
-    before: str,
-    row: Mapping[str, int],
-    source: _Source,
-    weight: Callable[[Step, Iterable[str]], dict[str, float] | None],
-) -> dict[str, float]:
+def _portions(step: Step, before: str, source: _Source, weight: Weight) -> dict[str, float]:
     """How the figures of a source that are in `before` go to the communes after."""
+    row = step.targets[before]
     if len(row) == 1:
         ((after, kind),) = row.items()
         if kind in RENUMBERINGS:
@@ -248,7 +253,7 @@ def _portions(
         elif after != before:
             source.rank = max(source.rank, 2)
         return {after: 1.0}
-    among: Iterable[str] = row
+    among: Collection[str] = row
     if CREATION not in row.values():
         own = [after for after in row if after in source.territory]
         if len(own) == 1:
@@ -259,4 +264,4 @@ def _portions(
             return {before: 1.0}
     shares = weight(step, among)
     source.rank = max(source.rank, 3 if shares else 4)
-    return shares or dict.fromkeys(among, 1 / len(list(among)))
+    return shares or dict.fromkeys(among, 1 / len(among))
