@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -21,8 +21,32 @@ from elexxion_assets.geography.plm import COMMUNE_OF, Level
 ABROAD = r"ZZ\w{3}|99\d{3}"
 """Consular posts in the ministry's files, foreign countries in INSEE's: no communes, kept as they are."""
 
-PREDECESSORS = {f"985{number:02}": f"976{number:02}" for number in range(1, 18)}
+MAYOTTE = {f"985{number:02}": f"976{number:02}" for number in range(1, 18)}
 """Mayotte's communes while it was the collectivity 985, until 31 March 2011: same numbers."""
+
+HEIRS: dict[str, tuple[str, ...]] = {
+    # Communes gone before Corsica, Seine-et-Oise and others got their codes of today, written with them afterwards.
+    "01220": ("01185",),
+    "2A237": ("2A308",),
+    "2A294": ("2A308",),
+    "2A325": ("2A249",),
+    "2B044": ("2B063",),
+    "2B076": ("2B167",),
+    "2B151": ("2B167",),
+    "54448": ("54518",),
+    "54454": ("54316",),
+    "66131": ("66003",),
+    "91221": ("91174",),
+    "95025": ("95355",),
+    "95065": ("95355",),
+    # An associated commune that went with Nonsard when Madine was divided in 1983.
+    "55273": ("55386",),
+    # Wallis-et-Futuna as one unit, in elections.
+    "98601": ("98611", "98612", "98613"),
+}
+"""Codes in use that no movement explains. Source but for the last: Insee, table de passage historique."""
+
+TABLES_KEPT = 32
 
 COLLECTIVITIES = ("975", "977", "978", "98")
 """Overseas collectivities, which INSEE publishes in a list of their own and whose movements it does not."""
@@ -120,7 +144,8 @@ class Cog:
                 compare it with `disagreements`.
             vintage: Vintage of `communes`, or the target of a `DEPCOM_HIST, DEPCOM` table (by default the vintage
                 that it fits best).
-            movements: A file of events, as text (`insee.read_movements`): replaces the movements up to its last day.
+            movements: A file of events, as text (`insee.read_movements`): replaces the movements from its first to
+                its last day.
             table: A passage table, as text (`insee.read_passage`): wins over the movements for its target vintage.
             populations: `code_commune, annee, population`: replaces the populations of its years.
 
@@ -222,7 +247,7 @@ class Cog:
                 f"figures of the communes of {vintage} cannot be carried back to {target}: communes merged in between "
                 f"cannot be told apart again. Choose a target vintage of {vintage} or later."
             )
-        return self._passage(vintage, target)
+        return self._kept(("passage", vintage, target), lambda: self._passage(vintage, target))
 
     def carry(
         self,
@@ -256,9 +281,9 @@ class Cog:
         """
         if frame.implementation is not nw.Implementation.POLARS:
             raise ValueError(f"codes are carried on Polars frames, not on {frame.implementation}")
-        table = nw.from_native(
-            self._placement(vintage, self._check(self.newest if target is None else target), plm).lazy()
-        )
+        target = self._check(self.newest if target is None else target)
+        placement = self._kept(("placement", vintage, target, plm), lambda: self._placement(vintage, target, plm))
+        table = nw.from_native(placement.lazy())
         value = nw.col(code)
         abroad = value.str.contains(f"^(?:{ABROAD})$")
         joined = frame.join(table, left_on=code, right_on="code_source", how="left")
@@ -324,33 +349,30 @@ class Cog:
         return None
 
     def _passage(self, vintage: int | None, target: int) -> pl.DataFrame:
-        key = ("passage", vintage, target)
-        if key not in self._memory:
-            parts = self._parts(vintage, target)
-            official = self.tables.filter(
-                pl.col("target") == target,
-                pl.col("vintage").is_null() if vintage is None else pl.col("vintage") == vintage,
-            )
-            alive = self.codes(target)
-            for (source,), group in official.group_by("code_source", maintain_order=True):
-                if targets := [code for code in group["code_cible"] if code in alive]:
-                    parts[str(source)] = self._official(str(source), targets, target)
-            self._memory[key] = pl.DataFrame(
-                [
-                    (source, part.target, part.share, part.motif.value)
-                    for source, found in parts.items()
-                    for part in found
-                ],
-                schema=PASSAGE_SCHEMA,
-                orient="row",
-            ).sort("code_source", "code_cible")
-        return self._memory[key]
+        alive = self.codes(target)
+        parts = self._moved(vintage, target, alive)
+        official = self.tables.filter(
+            pl.col("target") == target,
+            pl.col("vintage").is_null() if vintage is None else pl.col("vintage") == vintage,
+        )
+        for (source,), group in official.group_by("code_source", maintain_order=True):
+            if targets := [code for code in group["code_cible"] if code in alive]:
+                parts[str(source)] = self._official(str(source), targets, target)
+        still = sorted((alive if vintage is None else self.codes(vintage)) - parts.keys())
+        rows = [
+            (source, part.target, part.share, part.motif.value) for source, found in parts.items() for part in found
+        ]
+        unchanged = pl.DataFrame(
+            {"code_source": still, "code_cible": still}, schema_overrides=PASSAGE_SCHEMA
+        ).with_columns(part=pl.lit(1.0), motif=pl.lit(Motif.UNCHANGED.value))
+        moved = pl.DataFrame(rows, schema=PASSAGE_SCHEMA, orient="row")
+        return pl.concat([unchanged, moved]).sort("code_source", "code_cible")
 
     def _with_movements(self, movements: pl.DataFrame) -> pl.DataFrame:
+        days = pl.col("date_effet")
+        outside = (days < movements["date_effet"].min()) | (days > movements["date_effet"].max())
         # INSEE's file says nothing of the overseas collectivities.
-        ours = self.movements.filter(
-            (pl.col("date_effet") > movements["date_effet"].max()) | pl.col("code_apres").str.contains(_COLLECTIVITIES)
-        )
+        ours = self.movements.filter(outside | pl.col("code_apres").str.contains(_COLLECTIVITIES))
         return pl.concat([movements, ours]).sort("date_effet", "code_avant", "code_apres")
 
     def _with_communes(self, frame: pl.DataFrame, vintage: int) -> Cog:
@@ -385,42 +407,36 @@ class Cog:
             former=pl.concat([self.former, gone]).unique("code_commune", keep="last").sort("code_commune"),
         )
 
-    def _parts(self, vintage: int | None, target: int) -> dict[str, list[Part]]:
-        if vintage is None:
-            alive = self.codes(target)
-            last_day = {
-                code: step.day
-                for step in self._steps
-                if step.vintage <= target
-                for code in step.targets
-                if code not in alive
-            }
-            sources = alive | last_day.keys()
-
-            def start(step: Step, code: str) -> bool:
-                return last_day.get(code) == step.day
-        else:
-            known = sources = self.codes(vintage)
-
-            def start(step: Step, code: str) -> bool:
-                return step.vintage > vintage and code in known
-
-        moved = passage.follow(self._steps, start, target, self._weights)
-        parts = {code: moved.get(code) or [Part(code, 1.0, Motif.UNCHANGED)] for code in sources}
-        if vintage is None:
-            for old, new in PREDECESSORS.items():
-                if new in parts:
-                    parts.setdefault(old, [Part(new, 1.0, Motif.RENUMBERED)])
-            for code, commune in (
-                self.subdivisions.filter(pl.col("type") != "ARM").select("code", "code_commune").iter_rows()
-            ):
-                if commune in alive:
-                    parts.setdefault(code, [Part(commune, 1.0, Motif.DELEGATED)])
+    def _moved(self, vintage: int | None, target: int, alive: frozenset[str]) -> dict[str, list[Part]]:
+        """The parts of the codes of a vintage, or of all there ever were, without those that never moved."""
+        if vintage is not None:
+            known = self.codes(vintage)
+            return passage.follow(
+                self._steps, lambda step, code: step.vintage > vintage and code in known, target, self._weights
+            )
+        last_day = {
+            code: step.day
+            for step in self._steps
+            if step.vintage <= target
+            for code in step.targets
+            if code not in alive
+        }
+        parts = passage.follow(self._steps, lambda step, code: last_day.get(code) == step.day, target, self._weights)
+        parts |= {old: [Part(new, 1.0, Motif.RENUMBERED)] for old, new in MAYOTTE.items() if new in alive}
+        parts |= {
+            old: self._official(old, list(heirs), target, Motif.MERGED)
+            for old, heirs in HEIRS.items()
+            if alive.issuperset(heirs)
+        }
+        delegated = self.subdivisions.filter(pl.col("type") != "ARM").select("code", "code_commune")
+        for code, commune in delegated.iter_rows():
+            if commune in alive and code not in alive:
+                parts.setdefault(code, [Part(commune, 1.0, Motif.DELEGATED)])
         return parts
 
-    def _official(self, source: str, targets: list[str], target: int) -> list[Part]:
+    def _official(self, source: str, targets: list[str], target: int, motif: Motif = Motif.OFFICIAL) -> list[Part]:
         if len(targets) == 1:
-            return [Part(targets[0], 1.0, Motif.UNCHANGED if targets == [source] else Motif.OFFICIAL)]
+            return [Part(targets[0], 1.0, Motif.UNCHANGED if targets == [source] else motif)]
         shares = self._shares(targets, target, {})
         if shares is None:
             return [Part(code, 1 / len(targets), Motif.SPLIT_EQUALLY) for code in targets]
@@ -428,23 +444,28 @@ class Cog:
 
     def _placement(self, vintage: int | None, target: int, plm: Level) -> pl.DataFrame:
         """What `carry` joins with: `code_source, code_commune_cible, part, motif`, one or more rows per known code."""
-        key = ("placement", vintage, target, plm)
+        stated = self.passage(vintage, target)
+        anywhere = self.passage(None, target).join(stated, on="code_source", how="anti")
+        cities = pl.DataFrame(
+            [(code, code if plm == "arrondissements" else commune) for code, commune in COMMUNE_OF.items()],
+            schema=["code_source", "code_cible"],
+            orient="row",
+        ).with_columns(
+            part=pl.lit(1.0),
+            motif=pl.lit(Motif.ARRONDISSEMENT.value if plm == "communes" else Motif.UNCHANGED.value),
+        )
+        placed = pl.concat([stated, anywhere.with_columns(motif=pl.lit(Motif.OTHER_VINTAGE.value)), cities])
+        later = pl.DataFrame({"code_source": sorted(set(self._lifetimes) - set(placed["code_source"]))}).with_columns(
+            code_cible=pl.lit(None, dtype=pl.String), part=pl.lit(1.0), motif=pl.lit(Motif.LATER.value)
+        )
+        return pl.concat([placed, later]).rename({"code_cible": "code_commune_cible"})
+
+    def _kept(self, key: object, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """A table made once; of the last few that were asked for."""
         if key not in self._memory:
-            stated = self.passage(vintage, target)
-            anywhere = self.passage(None, target).join(stated, on="code_source", how="anti")
-            cities = pl.DataFrame(
-                [(code, code if plm == "arrondissements" else commune) for code, commune in COMMUNE_OF.items()],
-                schema=["code_source", "code_cible"],
-                orient="row",
-            ).with_columns(
-                part=pl.lit(1.0),
-                motif=pl.lit(Motif.ARRONDISSEMENT.value if plm == "communes" else Motif.UNCHANGED.value),
-            )
-            placed = pl.concat([stated, anywhere.with_columns(motif=pl.lit(Motif.OTHER_VINTAGE.value)), cities])
-            later = pl.DataFrame(
-                {"code_source": sorted(set(self._lifetimes) - set(placed["code_source"]))}
-            ).with_columns(code_cible=pl.lit(None, dtype=pl.String), part=pl.lit(1.0), motif=pl.lit(Motif.LATER.value))
-            self._memory[key] = pl.concat([placed, later]).rename({"code_cible": "code_commune_cible"})
+            if len(self._memory) >= TABLES_KEPT:
+                self._memory.pop(next(iter(self._memory)))
+            self._memory[key] = make()
         return self._memory[key]
 
 
