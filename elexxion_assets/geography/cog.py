@@ -56,7 +56,7 @@ _COLLECTIVITIES = f"^(?:{'|'.join(COLLECTIVITIES)})"
 PASSAGE_SCHEMA = {"code_source": pl.String, "code_cible": pl.String, "part": pl.Float64, "motif": pl.String}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cog:
     """Communes of one vintage and all movements that led to them.
 

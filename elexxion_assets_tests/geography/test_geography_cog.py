@@ -37,10 +37,11 @@ def carried(codes: list[str | None], **options: object) -> list[tuple[str | None
 @pytest.mark.parametrize(
     ("vintage", "communes"),
     list(
-        {
-            **{2012: 36700, 2013: 36681, 2014: 36682, 2015: 36658, 2016: 35885, 2017: 35416, 2018: 35357, 2019: 34970},
-            **{2020: 34968, 2021: 34965, 2022: 34955, 2023: 34945, 2024: 34935, 2025: 34875},
-        }.items()
+        zip(
+            range(2012, 2026),
+            [36700, 36681, 36682, 36658, 35885, 35416, 35357, 34970, 34968, 34965, 34955, 34945, 34935, 34875],
+            strict=True,
+        )
     ),
 )
 def test_every_vintage_has_the_number_of_communes_that_insee_gives(vintage: int, communes: int) -> None:
