@@ -10,6 +10,8 @@ Source: headers and values of the ministry's files of 2012, 2017, 2022 and 2024 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import narwhals as nw
 
 OVERSEAS = {
@@ -43,6 +45,13 @@ def _plain(code: nw.Expr) -> nw.Expr:
     return code.str.strip_chars().str.to_uppercase().str.replace_all(r"\.0$", "")
 
 
+def _rewritten(text: nw.Expr, rules: Iterable[tuple[str, str]]) -> nw.Expr:
+    """A text after regular expressions applied one after the other: one chain, which stays small on any engine."""
+    for pattern, replacement in rules:
+        text = text.str.replace_all(pattern, replacement)
+    return text
+
+
 def departement_insee(departement: nw.Expr) -> nw.Expr:
     """The INSEE code of a département from the ministry's.
 
@@ -52,12 +61,32 @@ def departement_insee(departement: nw.Expr) -> nw.Expr:
     Returns:
         Text such as `01`, `2A`, `971`; `ZX` and `ZZ` stay. Other texts pass as they are and break the column's pattern.
     """
-    code = _plain(departement).str.replace_all(r"^0(\d\d|2[AB])$", "$1")
-    code = nw.when(code.str.contains(r"^\d$")).then(code.str.zfill(2)).otherwise(code)
-    overseas = nw.lit(None, dtype=nw.String())
-    for letters, insee in OVERSEAS.items():
-        overseas = nw.when(code == letters).then(nw.lit(insee)).otherwise(overseas)
-    return nw.coalesce(overseas, code)
+    letters = ((f"^{code}$", insee) for code, insee in OVERSEAS.items())
+    return _rewritten(_plain(departement), [(r"^0(\d\d|2[AB])$", "$1"), (r"^(\d)$", "0$1"), (r"^99$", ABROAD), *letters])
+
+
+_PACIFIC = (("ZN", "988"), ("ZP", "987"), ("ZW", "986"))
+
+_COMMUNE_RULES = (
+    (r"SR\d{2}$", ""),  # the sector of a large city
+    (r"^[^|]*\|(\d{4})$", "=0$1"),  # a whole code whose zero a spreadsheet cut
+    (r"^(?:ZM|976)\|975(\d\d)$", "=976$1"),
+    (r"^[^|]*\|((?:\d{2}|2[AB])\d{3})$", "=$1"),  # a whole code
+    (r"^[^|]*\|(Z[A-Z])(\d{3})$", "$1|$2"),
+    (r"\|(\d)$", "|00$1"),
+    (r"\|(\d\d)$", "|0$1"),
+    (r"^(\d)\|", "0$1|"),
+    (r"^0(\d\d|2[AB])\|", "$1|"),
+    (r"^99\|", f"{ABROAD}|"),
+    # Overseas the first of the three digits repeats the département's last one. Mayotte (501 until 2017, 601 since) and
+    # the Pacific do not keep to it: there only the last two digits count.
+    (r"^(?:Z[ABCDSX]|97[1234578])\|(\d{3})$", "=97$1"),
+    (r"^(?:ZM|976)\|\d(\d\d)$", "=976$1"),
+    *((rf"^(?:{letters}|{insee})\|\d(\d\d)$", f"={insee}$1") for letters, insee in _PACIFIC),
+    (r"^([^|=]{2})\|(\d{3})$", "=$1$2"),
+    (r"^[^=].*$", ""),
+    (r"^=", ""),
+)
 
 
 def commune_insee(departement: nw.Expr, commune: nw.Expr) -> nw.Expr:
@@ -68,31 +97,16 @@ def commune_insee(departement: nw.Expr, commune: nw.Expr) -> nw.Expr:
         commune: Text such as `4`, `004`, `01004`, `1004`, `ZX701`; the sector of `056SR01` is left out.
 
     Returns:
-        Text of five characters, null where no code can be made. Paris, Lyon and Marseille are 75056, 69123, 13055.
+        Text of five characters, empty where no code can be made, null where there is no commune. Paris, Lyon and
+        Marseille are 75056, 69123 and 13055.
     """
-    code = _plain(commune).str.replace_all(r"SR\d{2}$", "")
-    code = nw.when(code.str.contains(r"^\d{4}$")).then(code.str.zfill(5)).otherwise(code)
-    is_whole = code.str.contains(r"^(?:\d{2}|2[AB]|Z[A-Z])\d{3}$")
-    number = nw.when(is_whole).then(code.str.slice(2)).otherwise(code)
-    number = nw.when(number.str.contains(r"^\d{1,3}$")).then(number.str.zfill(3))
-    in_letters = is_whole & code.str.starts_with("Z")
-    where = nw.when(in_letters).then(departement_insee(code.str.slice(0, 2))).otherwise(departement_insee(departement))
-    last_two = number.str.slice(1)
-    made = nw.concat_str([where, number])
-    # Overseas the first of the three digits repeats the département's last one; Mayotte (501 until 2017, 601 since) and
-    # the Pacific do not keep to it, so there the département's three characters are followed by the last two digits.
-    made = nw.when(where.is_in(["971", "972", "973", "974", "975", "977", "978", SAINT_MARTIN_SAINT_BARTHELEMY])).then(
-        nw.concat_str([nw.lit("97"), number])
-    ).otherwise(made)
-    made = nw.when(where.is_in(["976", "986", "987", "988"])).then(nw.concat_str([where, last_two])).otherwise(made)
-    settled = is_whole & ~in_letters & ~((where == "976") & code.str.starts_with("975")).fill_null(False)
-    return nw.when(settled).then(code).otherwise(made)
+    where = nw.coalesce(_plain(departement), nw.lit(""))
+    return _rewritten(nw.concat_str([where, nw.lit("|"), _plain(commune)]), _COMMUNE_RULES)
 
 
 def departement_of_commune(code_commune: nw.Expr) -> nw.Expr:
     """The département in an INSEE commune code: two characters, three overseas; `ZZ` abroad."""
-    overseas = code_commune.str.contains(r"^9[78]")
-    return nw.when(overseas).then(code_commune.str.slice(0, 3)).otherwise(code_commune.str.slice(0, 2))
+    return code_commune.str.replace_all(r"^(9[78]\d|..).*$", "$1")
 
 
 def sector(commune: nw.Expr) -> nw.Expr:

@@ -125,17 +125,16 @@ def _candidature(fields: Mapping[str, nw.Expr]) -> list[nw.Expr]:
 
 def _usual_spelling(name: nw.Expr) -> nw.Expr:
     """The one spelling of candidates of présidentielles, whose accents some files have lost."""
-    usual = nw.lit(None, dtype=nw.String())
-    for candidate in _accented_candidates():
-        others = sorted(blocs.spellings(candidate) - {candidate})
-        usual = nw.when(name.is_in(others)).then(nw.lit(candidate)).otherwise(usual)
-    return nw.coalesce(usual, name)
+    spellings = _lost_accents()
+    return name.replace_strict(list(spellings), list(spellings.values()), default=name, return_dtype=nw.String())
 
 
 @cache
-def _accented_candidates() -> tuple[str, ...]:
+def _lost_accents() -> Mapping[str, str]:
+    """From spellings without accents to the usual one."""
     everybody = (name for names in blocs.presidential_candidates().values() for name in names.values())
-    return tuple(sorted({name for name in everybody if not name.isascii()}))
+    accented = (name for name in everybody if not name.isascii())
+    return {form: name for name in accented for form in sorted(blocs.spellings(name) - {name})}
 
 
 def _tell_namesakes_apart(rows: Frame) -> Frame:

@@ -109,6 +109,7 @@ class Layout:
         silent: Columns that say nothing more (percentages, seats).
         unknown: Columns with a name that no official file has.
         level: Territorial level, or an empty text where the file has no territory.
+        names_only: Whether candidates are named but no votes are given.
     """
 
     head: Mapping[str, str]
@@ -116,6 +117,7 @@ class Layout:
     silent: tuple[str, ...]
     unknown: tuple[str, ...]
     level: str
+    names_only: bool
 
     @property
     def explained(self) -> int:
@@ -157,7 +159,14 @@ def read_layout(table: TextTable) -> Layout:
     level = next((level for level in LEVELS if f"code_{level}" in head), "")
     if level == "bureau" and "code_commune" not in head:
         level = ""
-    return Layout(head=head, blocks=blocks, silent=tuple(silent), unknown=tuple(unknown), level=level)
+    return Layout(
+        head=head,
+        blocks=blocks,
+        silent=tuple(silent),
+        unknown=tuple(unknown),
+        level=level,
+        names_only=not blocks and any(field in ("nom", "nuance", "liste") for _, field, _ in found),
+    )
 
 
 def _name(table: TextTable, position: int) -> str:
