@@ -1,0 +1,1 @@
+"""Election results of the ministry of the Interior."""

@@ -1,0 +1,378 @@
+"""Tables of the election theme: participation and results in silver, communes and départements in gold."""
+
+from __future__ import annotations
+
+import narwhals as nw
+
+from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.themes.election import blocs
+from elexxion_assets.themes.election.columns import (
+    ABSTENTIONS,
+    BLANCS,
+    BLANCS_ET_NULS,
+    CANDIDAT,
+    CANDIDATURE,
+    CODE_COMMUNE,
+    CODE_DEPARTEMENT,
+    EXPRIMES,
+    INSCRITS,
+    LIBELLE,
+    NIVEAU,
+    NUANCE,
+    NULS,
+    PARTICIPATION,
+    SCRUTIN,
+    TERRITOIRE,
+    VOIX,
+    VOTANTS,
+)
+from elexxion_assets.themes.election.datasets import DATASETS
+
+BLOC = Column(
+    name="bloc",
+    kind=Kind.TEXT,
+    description="Political bloc of the candidate or nuance, by the reference table of the theme (blocs.csv)",
+    isin=blocs.BLOCS,
+    required=False,
+    examples=("gauche", "centre"),
+    counter_examples=("LFI",),
+    warning="A convention, not a fact; null where the reference table does not know the nuance.",
+)
+SOMME_VOIX = VOIX.but(
+    name="somme_voix",
+    description="Votes of all candidates together, where the source gives them; should be equal to exprimes",
+    required=False,
+)
+
+_PLACE = [column.name for column in TERRITOIRE]
+_FIGURES = [column.name for column in PARTICIPATION]
+
+
+def participation(*frames: Frame, period: str) -> Frame:
+    """One row per territory, from the first dataset that has it."""
+    parts = []
+    for preference, frame in enumerate(frames):
+        told = frame.filter(~nw.col("inscrits").is_null())
+        units = told.group_by("niveau", "code_territoire").agg(
+            *(nw.col(name).min() for name in _PLACE[2:]),
+            *(nw.col(name).min() for name in _FIGURES),
+            nw.col("voix").sum().alias("somme_voix"),
+            nw.col("voix").count().alias("_candidates"),
+            nw.col("_delivery").min(),
+            nw.col("_line").min(),
+        )
+        parts.append(units.with_columns(nw.lit(preference).alias("_preference")))
+    counted = nw.when(nw.col("_candidates") > 0).then(nw.col("somme_voix"))
+    return _preferred(parts).with_columns(nw.lit(period).alias("scrutin"), counted.alias("somme_voix"))
+
+
+def resultats(*frames: Frame, period: str) -> Frame:
+    """One row per territory and candidate, from the first dataset that has the territory."""
+    parts = [
+        frame.filter(~nw.col("voix").is_null() & ~nw.col("candidat").is_null()).with_columns(
+            nw.lit(preference).alias("_preference")
+        )
+        for preference, frame in enumerate(frames)
+    ]
+    return _preferred(parts).with_columns(nw.lit(period).alias("scrutin"), blocs.bloc(period).alias("bloc"))
+
+
+def _preferred(parts: list[Frame]) -> Frame:
+    """The rows of each territory that come from the first dataset that has it."""
+    rows = nw.concat(parts)
+    first = nw.col("_preference").min().over("niveau", "code_territoire")
+    return rows.filter(nw.col("_preference") == first)
+
+
+def _finest(frame: Frame, unit: str, levels: tuple[str, ...]) -> Frame:
+    """The rows of the first level, in the order given, at which each unit is known: no vote is counted twice."""
+    order = nw.lit(None, dtype=nw.Int64())
+    for position, level in enumerate(levels):
+        order = nw.when(nw.col("niveau") == level).then(nw.lit(position)).otherwise(order)
+    known = frame.with_columns(order.alias("_order")).filter(~nw.col("_order").is_null() & ~nw.col(unit).is_null())
+    return known.filter(nw.col("_order") == nw.col("_order").min().over(unit))
+
+
+def _sums(frame: Frame, keys: tuple[str, ...], names: list[str], *others: nw.Expr) -> Frame:
+    """Sums of columns by key, null where no row of the group has a value."""
+    summed = frame.group_by(*keys).agg(
+        *(nw.col(name).sum() for name in names),
+        *(nw.col(name).count().alias(f"_{name}") for name in names),
+        *others,
+    )
+    return summed.with_columns(*(nw.when(nw.col(f"_{name}") > 0).then(nw.col(name)).alias(name) for name in names))
+
+
+def _percent(part: str, whole: str) -> nw.Expr:
+    return nw.when(nw.col(whole) > 0).then(nw.col(part) * 100.0 / nw.col(whole))
+
+
+def _votes_of_blocs(votes: Frame, key: str) -> Frame:
+    """Votes of each bloc by unit, and the bloc in front, null where two share the first place."""
+    by_bloc = [
+        nw.when(nw.col("bloc") == bloc).then(nw.col("voix")).otherwise(nw.lit(0)).alias(f"voix_{bloc}")
+        for bloc in blocs.BLOCS
+    ]
+    unknown = nw.when(nw.col("bloc").is_null()).then(nw.col("voix")).otherwise(nw.lit(0)).alias("voix_sans_bloc")
+    names = [*(f"voix_{bloc}" for bloc in blocs.BLOCS), "voix_sans_bloc"]
+    totals = votes.select(key, *by_bloc, unknown).group_by(key).agg(*(nw.col(name).sum() for name in names))
+    best = nw.max_horizontal(*(nw.col(name) for name in names[:-1]))
+    totals = totals.with_columns(best.alias("_best"))
+    ties = nw.sum_horizontal(*((nw.col(name) == nw.col("_best")).cast(nw.Int64()) for name in names[:-1]))
+    front = nw.lit(None, dtype=nw.String())
+    for bloc in blocs.BLOCS:
+        front = nw.when(nw.col(f"voix_{bloc}") == nw.col("_best")).then(nw.lit(bloc)).otherwise(front)
+    alone = nw.when((ties == 1) & (nw.col("_best") > 0)).then(front)
+    return totals.with_columns(alone.alias("bloc_en_tete"))
+
+
+def _indicators(units: Frame, votes: Frame, key: str, period: str) -> Frame:
+    """Participation and blocs of each unit, with rates."""
+    joined = units.join(_votes_of_blocs(votes, key), on=key, how="left")
+    shares = [_percent(f"voix_{bloc}", "exprimes").alias(f"part_{bloc}") for bloc in blocs.BLOCS]
+    return joined.with_columns(
+        nw.lit(period).alias("scrutin"), _percent("votants", "inscrits").alias("taux_participation"), *shares
+    )
+
+
+_COMMUNE_LEVELS = ("commune", "bureau")
+_DEPARTEMENT_LEVELS = ("departement", "commune", "bureau", "circonscription", "canton")
+
+
+def _commune_units(participation: Frame) -> Frame:
+    rows = _finest(participation, "code_commune", _COMMUNE_LEVELS)
+    others = [nw.col(name).min() for name in ("code_departement", "libelle", "niveau")]
+    return _sums(rows, ("code_commune",), _FIGURES, *others)
+
+
+def _commune_votes(resultats: Frame) -> Frame:
+    """Votes by commune and candidate, with the rank of each in the commune."""
+    rows = _finest(resultats, "code_commune", _COMMUNE_LEVELS)
+    others = [nw.col(name).min() for name in ("code_departement", "nuance", "bloc")]
+    votes = rows.group_by("code_commune", "candidat").agg(nw.col("voix").sum(), *others)
+    rank = nw.col("voix").rank("min", descending=True).over("code_commune")
+    return votes.with_columns(rank.cast(nw.Int64()).alias("rang"))
+
+
+def communes(participation: Frame, resultats: Frame, period: str) -> Frame:
+    """Participation, blocs and the candidate in front of each commune."""
+    votes = _commune_votes(resultats)
+    first = votes.filter(nw.col("rang") == 1).group_by("code_commune")
+    front = first.agg(nw.col("candidat").min(), nw.col("voix").max(), nw.len().alias("_tied"))
+    alone = nw.col("_tied") == 1
+    front = front.select(
+        "code_commune",
+        nw.when(alone).then(nw.col("candidat")).alias("candidat_en_tete"),
+        nw.col("voix").alias("voix_en_tete"),
+    )
+    made = _indicators(_commune_units(participation), votes, "code_commune", period)
+    return made.join(front, on="code_commune", how="left")
+
+
+def communes_candidats(participation: Frame, resultats: Frame, period: str) -> Frame:
+    """Votes, shares and rank of each candidate in each commune."""
+    units = _commune_units(participation).select("code_commune", "inscrits", "exprimes")
+    joined = _commune_votes(resultats).join(units, on="code_commune", how="left")
+    return joined.with_columns(
+        nw.lit(period).alias("scrutin"),
+        _percent("voix", "exprimes").alias("part_exprimes"),
+        _percent("voix", "inscrits").alias("part_inscrits"),
+    )
+
+
+def departements(participation: Frame, resultats: Frame, period: str) -> Frame:
+    """Participation and blocs of each département: as published, or else the sum of what it is made of."""
+    # The ministry counts Saint-Martin and Saint-Barthélemy as one, their communes have INSEE's 977 and 978.
+    code = nw.col("code_departement")
+    joint = nw.when(code.is_in(["977", "978"])).then(nw.lit("ZX")).otherwise(code).alias("code_departement")
+    units = _finest(participation.with_columns(joint), "code_departement", _DEPARTEMENT_LEVELS)
+    votes = _finest(resultats.with_columns(joint), "code_departement", _DEPARTEMENT_LEVELS)
+    summed = _sums(units, ("code_departement",), _FIGURES, nw.col("niveau").min())
+    return _indicators(summed, votes, "code_departement", period)
+
+
+def _rate(name: str, description: str) -> Column:
+    return Column(
+        name=name,
+        kind=Kind.NUMBER,
+        description=description,
+        unit="%",
+        ge=0,
+        le=100,
+        required=False,
+        examples=("0", "73.69"),
+        counter_examples=("101",),
+    )
+
+
+_NAMES_OF_BLOCS = {
+    "extreme_gauche": "extrême gauche",
+    "gauche": "gauche",
+    "divers": "divers",
+    "centre": "centre",
+    "droite": "droite",
+    "extreme_droite": "extrême droite",
+}
+
+_OF_BLOCS = (
+    *(
+        column
+        for bloc, name in _NAMES_OF_BLOCS.items()
+        for column in (
+            VOIX.but(name=f"voix_{bloc}", description=f"Votes of the bloc {name}", required=False),
+            _rate(f"part_{bloc}", f"Share of the bloc {name} in the votes cast for somebody"),
+        )
+    ),
+    VOIX.but(name="voix_sans_bloc", description="Votes of candidates whose bloc is not known", required=False),
+    BLOC.but(name="bloc_en_tete", description="Bloc with the most votes; null where two share the first place"),
+)
+
+_SOURCE_LEVEL = NIVEAU.but(description="Territorial level of the published figures that the row was made from")
+
+_INDICATORS = (
+    INSCRITS,
+    ABSTENTIONS,
+    VOTANTS,
+    BLANCS,
+    NULS,
+    BLANCS_ET_NULS,
+    EXPRIMES,
+    _rate("taux_participation", "Electors who voted, of those on the lists"),
+    *_OF_BLOCS,
+)
+
+_UNUSED = nw.coalesce(nw.col("blancs_et_nuls"), nw.col("blancs") + nw.col("nuls"))
+"""Blank and spoilt votes together, null where the source lacks one of them."""
+
+_VOTES_OF_ALL_BLOCS = nw.sum_horizontal(*(nw.col(f"voix_{bloc}") for bloc in (*blocs.BLOCS, "sans_bloc")))
+
+IDENTITIES = (
+    Rule(
+        name="votants_within_inscrits",
+        description="No more electors voted than are on the lists.",
+        broken=nw.col("votants") > nw.col("inscrits"),
+        blocking=False,
+    ),
+    Rule(
+        name="abstentions_complete_votants",
+        description="Electors who voted and who did not are all electors.",
+        broken=nw.col("votants") + nw.col("abstentions") != nw.col("inscrits"),
+    ),
+    Rule(
+        name="ballots_add_up",
+        description="Votes for somebody, blank and spoilt ones are all votes.",
+        broken=nw.col("exprimes") + _UNUSED != nw.col("votants"),
+    ),
+    Rule(
+        name="exprimes_within_votants",
+        description="No more votes for somebody than electors who voted.",
+        broken=nw.col("exprimes") > nw.col("votants"),
+    ),
+)
+
+PARTICIPATION_TABLE = Table(
+    layer=Layer.SILVER,
+    name="participation",
+    description="One row per territory: how many electors, how many voted, at every level published",
+    columns=(SCRUTIN, *TERRITOIRE, *PARTICIPATION, SOMME_VOIX),
+    key=("niveau", "code_territoire"),
+    inputs=tuple(dataset.name for dataset in DATASETS),
+    function=participation,
+    rules=(
+        *IDENTITIES,
+        Rule(
+            name="voix_add_up",
+            description="The votes of all candidates are the votes for somebody.",
+            broken=nw.col("somme_voix") != nw.col("exprimes"),
+        ),
+    ),
+)
+
+RESULTATS_TABLE = Table(
+    layer=Layer.SILVER,
+    name="resultats",
+    description="One row per territory and candidate or list: votes, nuance and bloc, at every level published",
+    columns=(SCRUTIN, *TERRITOIRE, *CANDIDATURE, BLOC, VOIX),
+    key=("niveau", "code_territoire", "candidat"),
+    inputs=tuple(dataset.name for dataset in DATASETS),
+    function=resultats,
+    rules=(
+        Rule(
+            name="bloc_is_known",
+            description="The reference table of blocs knows every candidate or nuance.",
+            broken=nw.col("bloc").is_null(),
+        ),
+    ),
+)
+
+COMMUNES = Table(
+    layer=Layer.GOLD,
+    name="communes",
+    description="One row per commune: turnout, votes and shares of the blocs, the candidate in front",
+    columns=(
+        SCRUTIN,
+        CODE_COMMUNE.but(required=True),
+        CODE_DEPARTEMENT,
+        LIBELLE,
+        _SOURCE_LEVEL,
+        *_INDICATORS,
+        CANDIDAT.but(
+            name="candidat_en_tete",
+            description="Candidate or list with the most votes; null where two share the first place",
+            required=False,
+        ),
+        VOIX.but(name="voix_en_tete", description="Votes of the candidate or list in front", required=False),
+    ),
+    key=("code_commune",),
+    inputs=("silver/participation", "silver/resultats"),
+    function=communes,
+    rules=(
+        *IDENTITIES,
+        Rule(
+            name="voix_add_up",
+            description="The votes of all blocs are the votes for somebody.",
+            broken=_VOTES_OF_ALL_BLOCS != nw.col("exprimes"),
+        ),
+    ),
+)
+
+COMMUNES_CANDIDATS = Table(
+    layer=Layer.GOLD,
+    name="communes_candidats",
+    description="One row per commune and candidate or list: votes, shares and rank",
+    columns=(
+        SCRUTIN,
+        CODE_COMMUNE.but(required=True),
+        CODE_DEPARTEMENT,
+        CANDIDAT,
+        NUANCE,
+        BLOC,
+        VOIX,
+        _rate("part_exprimes", "Share of the votes cast for somebody in the commune"),
+        _rate("part_inscrits", "Share of the electors of the commune"),
+        Column(
+            name="rang",
+            kind=Kind.INTEGER,
+            description="Place in the commune, from 1; candidates with as many votes share it",
+            ge=1,
+            examples=("1", "12"),
+            counter_examples=("0",),
+        ),
+    ),
+    key=("code_commune", "candidat"),
+    inputs=("silver/participation", "silver/resultats"),
+    function=communes_candidats,
+)
+
+DEPARTEMENTS = Table(
+    layer=Layer.GOLD,
+    name="departements",
+    description="One row per département: turnout, votes and shares of the blocs",
+    columns=(SCRUTIN, CODE_DEPARTEMENT.but(required=True), _SOURCE_LEVEL, *_INDICATORS),
+    key=("code_departement",),
+    inputs=("silver/participation", "silver/resultats"),
+    function=departements,
+    rules=IDENTITIES,
+)
+
+TABLES = (PARTICIPATION_TABLE, RESULTATS_TABLE, COMMUNES, COMMUNES_CANDIDATS, DEPARTEMENTS)
