@@ -130,7 +130,7 @@ def _take_bytes(
         parent=arrival.parent,
     )
     said_more = any(delivery.hints.get(key) != value for key, value in arrival.hints.items())
-    done = known is not None and delivery.state not in {State.SEEN, State.LANDED}
+    done = known is not None and delivery.state not in {State.SEEN, State.LANDED, State.REFUSED}
     if done and not said_more:
         taken.known.append(arrival.name)
         return
