@@ -41,3 +41,28 @@ ANNEE = Column(
     examples=("2016", "2023"),
     counter_examples=("16", "MMXVI"),
 )
+COMMUNE_CIBLE = COMMUNE.but(
+    name="code_commune_cible",
+    description="Commune of the target vintage of the COG in which the figures count",
+    pattern=r"(?:(?:[0-9]{2}|2[AB])[0-9]{3}|ZZ[0-9]{3})",
+    required=False,
+    source_names=(),
+    examples=("01001", "2A004", "75056", "ZZ001"),
+    counter_examples=("ABCDE",),
+)
+PART = Column(
+    name="part",
+    kind=Kind.NUMBER,
+    description="Share of the row's counts that goes to code_commune_cible",
+    ge=0,
+    le=1,
+    examples=("1", "0.25"),
+    counter_examples=("1.5",),
+    warning="Below 1 for a commune that was split since: multiply counts by it, never rates.",
+)
+MOTIF = Column(
+    name="motif",
+    kind=Kind.TEXT,
+    description="Why code_commune_cible differs from the published code, or that it does not",
+    examples=("merged",),
+)

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
         s3_region: Region to sign requests for.
         s3_access_key: Access key.
         s3_secret_key: Secret key.
+        cog_vintage: Vintage of the communes (COG) that all tables speak of; without it, the newest known.
         dagster_database_url: PostgreSQL address of Dagster's own storage; without it, SQLite files.
         settle_seconds: Age that a file in `input/` must reach before it is taken, so that a file still being copied is
             left alone.
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
+    cog_vintage: Annotated[int, Field(ge=1943, le=2100)] | None = None
     dagster_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500

@@ -1,7 +1,7 @@
 """Plain declarations of columns, datasets, tables and themes. Nothing here knows an orchestrator or a storage."""
 
 from elexxion_assets.declare.column import MISSING, Column, Kind
-from elexxion_assets.declare.dataset import Dataset, Frame, Match, match_by_columns, rename_columns
+from elexxion_assets.declare.dataset import Dataset, Frame, Geography, Match, match_by_columns, rename_columns
 from elexxion_assets.declare.table import Layer, Rule, Table
 from elexxion_assets.declare.text_table import Refusal, TextTable, slug
 from elexxion_assets.declare.theme import Periods, Theme, Yearly
@@ -11,6 +11,7 @@ __all__ = [
     "Column",
     "Dataset",
     "Frame",
+    "Geography",
     "Kind",
     "Layer",
     "Match",

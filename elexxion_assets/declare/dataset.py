@@ -52,6 +52,26 @@ def rename_columns(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Geography:
+    """How the commune codes of a dataset are carried to the target vintage of the COG.
+
+    The typed rows get `code_commune_cible`, `part` (the share of the row's counts that goes there, 1 but for split
+    communes, which get several rows) and `motif`. A code that cannot be placed sends its line to quarantine; a row
+    without a code keeps none.
+
+    Attributes:
+        code: Column of the contract that holds the code, in INSEE form.
+        vintage: From the facts of a table and the period, the vintage of its codes, or None where it is not known.
+        arrondissements: Whether the municipal arrondissements of Paris, Lyon and Marseille stay what they are, for a
+            dataset that holds their communes beside them, instead of counting in their commune.
+    """
+
+    code: str = "code_commune"
+    vintage: Callable[[TextTable, str], int | None]
+    arrondissements: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """One official dataset of a theme, in every layout in which it was ever published.
 
@@ -69,6 +89,7 @@ class Dataset:
         match: How well a table fits.
         normalise: From a bronze frame (all text, with `_line`) to the contract's columns, still text, with `_line`. One
             source line may give several rows.
+        geography: How its commune codes are carried; None for a dataset without communes.
     """
 
     name: str
@@ -81,3 +102,4 @@ class Dataset:
     release: Callable[[TextTable, Mapping[str, int]], str]
     match: Callable[[Dataset, TextTable], Match] = match_by_columns
     normalise: Callable[[Dataset, Frame, TextTable], Frame] = rename_columns
+    geography: Geography | None = None

@@ -15,15 +15,21 @@ import narwhals as nw
 import polars as pl
 import pyarrow.parquet as pq
 
-from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Table, TextTable, Theme
+from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
+from elexxion_assets.declare import Column, Dataset, Frame, Geography, Kind, Layer, Table, TextTable, Theme
+from elexxion_assets.geography import Cog
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.quality import checks, contract
+from elexxion_assets.settings import settings
 
 PROVENANCE = ("_delivery", "_line")
 """Columns at the end of every silver table: the delivery and the line that a row comes from."""
+
+TARGET = (COMMUNE_CIBLE.name, PART.name, MOTIF.name)
+"""Columns that a dataset with a geography gets: where the row's figures count, for what share, and why."""
 
 _POLARS = {
     Kind.TEXT: pl.String(),
@@ -274,9 +280,18 @@ class _Contracted:
 
         wrong = [typed.filter(pl.col(contract.REASON).is_not_null()).select("_line", contract.REASON)]
         valid = typed.filter(pl.col(contract.REASON).is_null())
-        doubles = valid.group_by(self.dataset.key).agg(pl.len().alias("copies"), pl.col("_line").min().alias("first"))
+        if self.dataset.geography is not None:
+            valid = self._carried(valid, self.dataset.geography, table)
+            lost = pl.col(TARGET[0]).is_null() & pl.col(self.dataset.geography.code).is_not_null()
+            said = pl.concat_str(
+                pl.lit(f"{self.dataset.geography.code}: « "), self.dataset.geography.code, pl.lit(" » "), TARGET[2]
+            )
+            wrong.append(valid.filter(lost).select("_line", said.alias(contract.REASON)))
+            valid = valid.filter(~lost)
+        key = [*self.dataset.key, *(TARGET[:1] if self.dataset.geography else ())]
+        doubles = valid.group_by(key).agg(pl.len().alias("copies"), pl.col("_line").min().alias("first"))
         doubles = doubles.filter(pl.col("copies") > 1)
-        again = valid.join(doubles, on=self.dataset.key, how="inner", nulls_equal=True)
+        again = valid.join(doubles, on=key, how="inner", nulls_equal=True)
         again = again.filter(pl.col("_line") != pl.col("first"))
         said = pl.concat_str(
             pl.lit(f"same {', '.join(self.dataset.key)} as line "),
@@ -305,14 +320,27 @@ class _Contracted:
         self.counts["source_rows"] += source_rows
         self.counts["quarantined"] += rejected
         if rejected:
-            valid = typed.join(reasons.lazy().select("_line"), on="_line", how="anti")
-        names = [column.name for column in columns]
+            valid = valid.join(reasons.lazy().select("_line"), on="_line", how="anti")
+        names = [*(column.name for column in columns), *(TARGET if self.dataset.geography else ())]
         return valid.select(*names, pl.lit(delivery.id).alias("_delivery"), "_line"), source_rows - rejected
+
+    def _carried(self, valid: pl.LazyFrame, geography: Geography, table: TextTable) -> pl.LazyFrame:
+        cog = Cog.builtin()
+        vintage = geography.vintage(table, self.period)
+        carried: pl.LazyFrame = cog.carry(
+            nw.from_native(valid),
+            geography.code,
+            vintage=vintage if vintage in cog.vintages else None,
+            target=settings().cog_vintage,
+            plm="arrondissements" if geography.arrondissements else "communes",
+        ).to_native()
+        return carried
 
     def _newest(self, parts: list[tuple[tuple[str, str, int], pl.LazyFrame, int]]) -> pl.LazyFrame:
         """Keeps the newest release; inside it, where two deliveries have the same key, the one received last."""
         if not parts:
-            return empty_frame(self.dataset.columns, PROVENANCE)
+            added = (COMMUNE_CIBLE, PART, MOTIF) if self.dataset.geography else ()
+            return empty_frame((*self.dataset.columns, *added), PROVENANCE)
         parts.sort(key=lambda part: part[0])
         newest = parts[-1][0][0]
         current = [frame for (release, _, _), frame, _ in parts if release == newest]
