@@ -1,0 +1,110 @@
+"""Every command of the README is run as it is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from elexxion_assets.themes import all_themes
+from elexxion_assets_tests.conftest import PROJECT
+
+BLOCKS = re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.strip().splitlines()]
+DEMO, TESTS, *EVERYDAY = COMMANDS
+SERVERS = [command for command in EVERYDAY if " dev" in command]
+SHORT = [command for command in EVERYDAY if command not in SERVERS]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that a clone of the project has."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, check=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (PROJECT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / name, folder / name, follow_symlinks=False)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ELEXXION_", "DAGSTER_", "VIRTUAL"))
+    }
+    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def test_the_first_command_runs_the_main_job_on_a_fresh_machine(clone: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", DEMO], cwd=clone, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "crime/gold/departements (synthetic data)" in done.stdout
+    assert "election/gold/communes (synthetic data)" in done.stdout
+
+
+def test_the_second_command_is_what_continuous_integration_runs() -> None:
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert TESTS.startswith("python3 -m venv .venv && ")
+    for part in TESTS.split(" && ")[1:]:
+        assert part.removeprefix(".venv/bin/") in script
+
+
+def test_the_everyday_commands_work_in_the_order_of_the_readme(tmp_path: Path) -> None:
+    for theme, word, name in (
+        ("election", "2022", "resultats-par-niveau-subcom-t1-france-entiere.txt"),
+        ("crime", "dep", "donnee-dep-data.gouv-2023.csv"),
+    ):
+        samples = all_themes()[theme].samples
+        assert samples is not None
+        made = tmp_path / theme
+        made.mkdir()
+        shutil.copy(next(path for path in samples(made, 1) if word in path.name), tmp_path / name)
+    said = ""
+    for command in SHORT:
+        done = subprocess.run(
+            ["bash", "-euc", command], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+        said += done.stdout
+    assert "election/gold/communes" in said
+    assert "It is election/communes" in said
+
+
+@pytest.mark.parametrize("command", SERVERS)
+def test_dagster_s_own_commands_serve_the_project(clone: Path, command: str) -> None:
+    subprocess.run(["bash", "-euc", "elexxion init"], cwd=clone, env=environment(), capture_output=True, check=True)
+    log = clone / "server.log"
+    with log.open("wb") as sink:
+        server = subprocess.Popen(
+            ["bash", "-euc", command], cwd=clone, env=environment(), stdout=sink, stderr=sink, start_new_session=True
+        )
+        try:
+            deadline = time.monotonic() + 150
+            while "Serving dagster-webserver" not in log.read_text(encoding="utf-8"):
+                assert server.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+                time.sleep(0.5)
+        finally:
+            os.killpg(server.pid, signal.SIGINT)
+            try:
+                server.wait(40)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+    assert "elexxion_assets" in log.read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_command_line_is_in_the_readme() -> None:
+    said = subprocess.run(["elexxion", "--help"], env=environment(), capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^│ ([a-z]+) ", said, re.MULTILINE)
+    assert {"init", "drop", "run", "tables", "show", "why", "demo", "ui"} <= set(commands)
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert [command for command in commands if f"`elexxion {command}" not in text] == []
