@@ -8,7 +8,6 @@ from urllib.parse import unquote
 
 import narwhals as nw
 import polars as pl
-import pyarrow.parquet as pq
 
 from elexxion_assets.declare import Dataset, TextTable, Theme
 from elexxion_assets.lake import layout
@@ -99,7 +98,7 @@ def write_bronze(
                 position=position,
             )
             continue
-        periods[key] = pq.read_metadata(part).num_rows
+        periods[key] = int(pl.scan_parquet(part).select(pl.len()).collect().item())
         written = layout.bronze_key(theme.name, dataset.name, key, delivery, position)
         storage.write(written, part)
         keys.append(written)

@@ -13,7 +13,6 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
-import pyarrow.parquet as pq
 
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Frame, Geography, Kind, Layer, Table, TextTable, Theme
@@ -272,7 +271,7 @@ class _Contracted:
         columns = self.dataset.columns
         table = text_table(facts, delivery)
         source = pl.scan_parquet(bronze)
-        source_rows = pq.read_metadata(bronze).num_rows
+        source_rows = int(source.select(pl.len()).collect().item())
         normalised = self.dataset.normalise(self.dataset, nw.from_native(source), table)
         typed_file = self.scratch / f"{self.dataset.name}-{delivery.id}-{position}.parquet"
         contract.apply(normalised, columns).to_native().sink_parquet(typed_file, compression_level=1)
