@@ -62,7 +62,9 @@ def departement_insee(departement: nw.Expr) -> nw.Expr:
         Text such as `01`, `2A`, `971`; `ZX` and `ZZ` stay. Other texts pass as they are and break the column's pattern.
     """
     letters = ((f"^{code}$", insee) for code, insee in OVERSEAS.items())
-    return _rewritten(_plain(departement), [(r"^0(\d\d|2[AB])$", "$1"), (r"^(\d)$", "0$1"), (r"^99$", ABROAD), *letters])
+    return _rewritten(
+        _plain(departement), [(r"^0(\d\d|2[AB])$", "$1"), (r"^(\d)$", "0$1"), (r"^99$", ABROAD), *letters]
+    )
 
 
 _PACIFIC = (("ZN", "988"), ("ZP", "987"), ("ZW", "986"))

@@ -32,9 +32,7 @@ def long_rows(frame: Frame, layout: Layout) -> Frame:
         The columns of the datasets' contract, all text, and `_line`. A line without any candidate gives one row, so
         that the contract can say what it lacks. Candidates that a line does not fill give none.
     """
-    votes = {
-        f"_{rank}_{field}": column for rank, block in enumerate(layout.blocks) for field, column in block.items()
-    }
+    votes = {f"_{rank}_{field}": column for rank, block in enumerate(layout.blocks) for field, column in block.items()}
     base = _base(frame, layout, votes)
     if not layout.blocks:
         return base.select("_line", *_UNIT, *(_absent(name) for name in _VOTE))

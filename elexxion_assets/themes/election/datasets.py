@@ -41,7 +41,9 @@ def match_level(level: str, _dataset: Dataset, table: TextTable) -> Match:
     """Compares a table with the layouts of one territorial level: codes, participation, blocks of candidates."""
     layout = read_layout(table)
     if layout.names_only:
-        return Match(score=layout.explained, missing=("votes (« Voix »): this is a list of candidates, without results",))
+        return Match(
+            score=layout.explained, missing=("votes (« Voix »): this is a list of candidates, without results",)
+        )
     missing = _missing_figures(layout)
     if layout.level != level:
         missing.insert(0, _wrong_level(layout, level))

@@ -20,7 +20,25 @@ from elexxion_assets.themes.election.layouts import Layout, read_layout
 
 YEARS: Mapping[str, tuple[int, ...]] = {
     "presidentielle": (1965, 1969, 1974, 1981, 1988, 1995, 2002, 2007, 2012, 2017, 2022),
-    "legislatives": (1958, 1962, 1967, 1968, 1973, 1978, 1981, 1986, 1988, 1993, 1997, 2002, 2007, 2012, 2017, 2022, 2024),
+    "legislatives": (
+        1958,
+        1962,
+        1967,
+        1968,
+        1973,
+        1978,
+        1981,
+        1986,
+        1988,
+        1993,
+        1997,
+        2002,
+        2007,
+        2012,
+        2017,
+        2022,
+        2024,
+    ),
     "europeennes": (1979, 1984, 1989, 1994, 1999, 2004, 2009, 2014, 2019, 2024),
     "municipales": (1959, 1965, 1971, 1977, 1983, 1989, 1995, 2001, 2008, 2014, 2020, 2026),
     "regionales": (1986, 1992, 1998, 2004, 2010, 2015, 2021),
@@ -209,7 +227,9 @@ def _from_names(table: TextTable) -> Evidence:
         "departementales": r"departementales",
     }
     kind = next((kind for kind, words in kinds.items() if re.search(words, plain)), None)
-    rank = re.search(r"\bt ?([12])\b|\btour ?([12])\b|\b([12]) ?(?:er?|e|eme|nd|re) tour\b|(premier|second|deuxieme) tour", plain)
+    rank = re.search(
+        r"\bt ?([12])\b|\btour ?([12])\b|\b([12]) ?(?:er?|e|eme|nd|re) tour\b|(premier|second|deuxieme) tour", plain
+    )
     spoken = {"premier": "1", "second": "2", "deuxieme": "2"}
     number = next((spoken.get(group, group) for group in rank.groups() if group), None) if rank else None
     return Evidence(year, kind, int(number) if number else None)
