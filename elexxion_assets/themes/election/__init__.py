@@ -1,1 +1,20 @@
-"""Election results of the ministry of the Interior."""
+"""Election results of the ministry of the Interior: how many voted, and for whom, in every territory."""
+
+from datetime import timedelta
+
+from elexxion_assets.declare import Theme
+from elexxion_assets.themes.election.datasets import DATASETS
+from elexxion_assets.themes.election.samples import samples
+from elexxion_assets.themes.election.scrutins import Scrutins
+from elexxion_assets.themes.election.tables import TABLES
+
+THEME = Theme(
+    name="election",
+    title="Résultats des élections",
+    owner="team:elexxion",
+    periods=Scrutins(),
+    fresh_within=timedelta(days=3 * 366),
+    datasets=DATASETS,
+    tables=TABLES,
+    samples=samples,
+)

@@ -1,9 +1,9 @@
 """Which political bloc a candidate or a nuance belongs to: a versioned reference table with its sources.
 
 The six blocs are those of the ministry's « blocs de clivages »: circulars INTA1931378J (3 February 2020, municipales),
-IOMA2322276J (16 August 2023, sénatoriales) and INTP2602966C (2 February 2026, municipales); « autres » is « divers » here.
-No circular has a grid for the other elections. There, the nearest grid in time that means the same party applies, and
-the row says `reconstruction`. Classifications that the grids or the courts have judged differently are marked disputed.
+IOMA2322276J (16 August 2023, sénatoriales) and INTP2602966C (2 February 2026, municipales); « autres » is « divers »
+here. No circular has a grid for the other elections. There, the nearest grid in time that means the same party applies,
+and the row says `reconstruction`. Where grids, courts or serious observers differ the row is marked disputed.
 """
 
 from __future__ import annotations

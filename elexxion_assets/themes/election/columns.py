@@ -28,11 +28,11 @@ CODE_TERRITOIRE = Column(
     description="Code of the territory inside its level",
     pattern=(
         rf"{COMMUNE_PATTERN}(?:SR\d\d)?(?:_C\d\d)?"
-        rf"|{COMMUNE_PATTERN}_[0-9A-Z][0-9A-Za-z ./-]{{0,11}}"
+        rf"|{COMMUNE_PATTERN}_[^|;]{{1,16}}"
         rf"|{DEPARTEMENT_PATTERN}(?:[0-9A-Z]{{2}})?"
     ),
     examples=("01001", "01001_0001", "0101", "01", "75056SR01", "ZZ001"),
-    counter_examples=("1001", "0100", "AIN004"),
+    counter_examples=("1", "010", "AIN004"),
     warning="01001 is a commune, 01001_0001 one of its bureaux, 0101 a circonscription or a canton of the Ain.",
 )
 CODE_DEPARTEMENT = Column(
@@ -111,7 +111,7 @@ NUMERO_PANNEAU = Column(
 CANDIDAT = Column(
     name="candidat",
     kind=Kind.TEXT,
-    description="Who received the votes: name and first name, title of the list, or the nuance where nothing else is said",
+    description="Who received the votes: name and first name, title of the list, or nuance where no more is said",
     examples=("LE PEN Marine", "POUR UNE DEMOCRATIE REELLE", "REM"),
     personal=True,
     warning="Namesakes in one territory get the number of their panel in brackets.",

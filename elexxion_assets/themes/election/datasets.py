@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from elexxion_assets.declare import Column, Dataset, Frame, Match, TextTable
@@ -49,7 +49,7 @@ def match_level(level: str, _dataset: Dataset, table: TextTable) -> Match:
         missing.insert(0, _wrong_level(layout, level))
     if not layout.blocks:
         missing.append("votes per candidate (« Voix », in one block of columns per candidate)")
-    return Match(score=layout.explained, missing=tuple(missing), differences=_differences(layout))
+    return _match(layout, missing)
 
 
 def match_columns_of_votes(_dataset: Dataset, table: TextTable) -> Match:
@@ -61,13 +61,15 @@ def match_columns_of_votes(_dataset: Dataset, table: TextTable) -> Match:
         missing.insert(0, "a column with the code of the territory (« departement », « commune »)")
     if layout.blocks or len(candidates) < 2:
         missing.append("one column of votes per candidate or nuance, named in capitals")
-    return Match(score=layout.explained + len(candidates), missing=tuple(missing))
+    return Match(score=layout.explained + (0 if missing else len(candidates)), missing=tuple(missing))
 
 
 def match_aggregated(with_votes: bool, _dataset: Dataset, table: TextTable) -> Match:
     """Compares a table with the two aggregated files of data.gouv.fr: participation, or votes, of many elections."""
     layout = read_layout(table)
-    missing = [] if "id_election" in layout.head else ["column « id_election » (such as 2022_pres_t1)"]
+    if "id_election" not in layout.head:
+        return Match(score=0, missing=("column « id_election » (such as 2022_pres_t1)",))
+    missing = []
     if layout.level not in ("commune", "bureau"):
         missing.append("columns « code_commune » and « code_bv »")
     if with_votes and (not layout.blocks or "inscrits" in layout.head):
@@ -76,7 +78,7 @@ def match_aggregated(with_votes: bool, _dataset: Dataset, table: TextTable) -> M
         missing += _missing_figures(layout)
         if layout.blocks:
             missing.append("participation without votes per candidate")
-    return Match(score=layout.explained, missing=tuple(missing), differences=_differences(layout))
+    return _match(layout, missing)
 
 
 def columns_of_votes(layout: Layout) -> tuple[str, ...]:
@@ -107,8 +109,11 @@ def _wrong_level(layout: Layout, level: str) -> str:
     return f"one row per {level} (column {wanted}): this file has one row per {layout.level}"
 
 
-def _differences(layout: Layout) -> tuple[str, ...]:
-    return tuple(f"column « {name} » is not in the official layouts and is not used" for name in layout.unknown)
+def _match(layout: Layout, missing: Sequence[str]) -> Match:
+    """A match; what else differs is only worth saying of a file that is taken."""
+    unknown = () if missing else layout.unknown
+    unused = tuple(f"column « {name} » is not in the official layouts and is not used" for name in unknown)
+    return Match(score=layout.explained, missing=tuple(missing), differences=unused)
 
 
 def _optional(columns: tuple[Column, ...]) -> tuple[Column, ...]:

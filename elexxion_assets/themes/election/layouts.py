@@ -94,7 +94,9 @@ BLOCK: Mapping[str, tuple[str, ...]] = {
 }
 """What a candidate's block holds, and its names in official files."""
 
-_SILENT = re.compile(r"^(%|ratio|rapport|pourcentage)|^(sieges|elu|libnua|libellenuance|nbsie)")
+_SILENT = re.compile(
+    r"^(%|ratio|rapport|pourcentage|sieges|elu|libnua|libellenuance|nbsie|nbsap|codelocalisation|libellelocalisation)"
+)
 _UNNAMED = re.compile(r"^(_\d+|unnamed:?[ _]?\d+.*|\.{3}\d+)?$", re.IGNORECASE)
 _NUMBER_AT_END = re.compile(r"^(.*?\D)(?:[ ._-]*candi?(?:dat)?)?[ ._-]*?(\d{1,3})$", re.IGNORECASE)
 _NUMBER_AT_START = re.compile(r"^(?:cand(?:idat)?|liste)?[ _]?(\d{1,3})[ ._-]+(\D.*)$", re.IGNORECASE)

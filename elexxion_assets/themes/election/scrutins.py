@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from statistics import median
 
 import narwhals as nw
@@ -155,13 +156,13 @@ def scrutin_of(table: TextTable) -> nw.Expr | str:
     Raises:
         Refusal: `unknown_scrutin` when it cannot be told, `partial_election` for a by-election.
     """
+    layout = read_layout(table)
+    if "id_election" in layout.head:
+        return _from_identifier(nw.col(layout.head["id_election"]))
     if hint := table.hints.get("scrutin"):
         if problem := Scrutins().problem(hint):
             raise Refusal("unknown_scrutin", problem)
         return hint
-    layout = read_layout(table)
-    if "id_election" in layout.head:
-        return _from_identifier(nw.col(layout.head["id_election"]))
     if "partielle" in slug(f"{table.file} {table.member}"):
         raise Refusal("partial_election", "By-elections (élections partielles) are not part of this theme.")
     said = _from_names(table)
@@ -216,7 +217,7 @@ def _from_names(table: TextTable) -> Evidence:
     plain = re.sub(r"[\W_]+", " ", blocs.plain(text)).strip().lower()
     plain = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", plain)
     year = next((int(found) for found in re.findall(r"\b(?:19|20)\d\d\b", plain)), None)
-    if year is None and (short := re.search(r"\b(?:pr|lg|leg|eu|euro|mn|rg|reg|dp|dep)\s?(\d\d)\b", plain)):
+    if year is None and (short := re.search(r"\b(?:pr|lg|leg|eu|euro|mn|rg)\s?(\d\d)\b", plain)):
         year = 2000 + int(short.group(1))
     kinds = {
         "presidentielle": r"presidentiel|\bpr(?:es)?\b",
@@ -298,9 +299,13 @@ def _values(table: TextTable, layout: Layout, field: str) -> set[str]:
 def _round(table: TextTable, layout: Layout) -> int | None:
     """The round, from the number of candidates in each territory: more than four is a first round."""
     positions = [table.columns.index(block["voix"]) for block in layout.blocks]
-    if len(positions) < 2:
-        return None
-    filled = [sum(1 for p in positions if p < len(row) and (row[p] or "").strip()) for row in table.sample]
+    if len(positions) == 1:
+        codes = [table.columns.index(column) for field, column in layout.head.items() if field.startswith("code_")]
+        territories = [tuple(row[position] for position in codes) for row in table.sample]
+        # The sample may end inside the last territory.
+        filled = [len(list(rows)) for _, rows in groupby(territories)][:-1]
+    else:
+        filled = [sum(1 for p in positions if p < len(row) and (row[p] or "").strip()) for row in table.sample]
     if not filled:
         return None
     usual = median(filled)
