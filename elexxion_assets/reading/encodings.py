@@ -25,6 +25,12 @@ def _table(codec: str) -> str:
 
 _TABLES = {codec: _table(codec) for codec in ("latin-1", "cp1252", "cp850")}
 
+# Length of the UTF-8 characters that French texts hold, by first byte. Other bytes that pass for UTF-8 are letters
+# of a single-byte encoding that happen to follow each other.
+_LENGTHS = np.ones(256, dtype=np.int64)
+_LENGTHS[[0xC2, 0xC3, 0xC5, 0xCB]] = 2
+_LENGTHS[[0xE2, 0xEF]] = 3
+
 
 def _weight(character: str) -> int:
     if character in _COMMON:
@@ -60,12 +66,12 @@ class Encodings:
             self.invalid_blocks += 1
             high = np.flatnonzero(array >= 0x80)
             first = array[high]
-            length = np.select([first < 0xC2, first < 0xE0, first < 0xF0, first < 0xF5], [1, 2, 3, 4], default=1)
+            length = _LENGTHS[first]
             within = np.zeros(len(high), dtype=bool)
-            for following in (1, 2, 3):
+            for following in (1, 2):
                 after = array[np.minimum(high + following, len(array) - 1)]
                 length[(length > following) & ((after & 0xC0) != 0x80)] = 1
-            for following in (1, 2, 3) if (length > 1).any() else ():
+            for following in (1, 2) if (length > 1).any() else ():
                 within |= np.isin(high, high[length > following] + following)
             self.utf8 += int((length[~within] - 1).sum())
             self.histogram += np.bincount(first[~within & (length == 1)], minlength=256)

@@ -220,7 +220,7 @@ class CsvRows:
             for line in file:
                 text = line.lstrip("\ufeff")
                 if "\r" in text:
-                    body = text.removesuffix("\n").removesuffix("\r")
+                    body = text.rstrip("\r\n")
                     if "\r" in body:
                         # A carriage return alone ends no line here, but the csv module would take it for an end.
                         text = body.replace("\r", _LONE_CR) + text[len(body) :]
