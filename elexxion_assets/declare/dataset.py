@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
 
-from elexxion_assets.declare.column import Column
-from elexxion_assets.declare.text_table import TextTable
+from elexxion_assets.declare.column import Column, Kind
+from elexxion_assets.declare.text_table import Refusal, TextTable
 
 Frame = nw.LazyFrame[Any]
 
@@ -29,8 +30,22 @@ class Match:
     differences: tuple[str, ...] = ()
 
 
+SECRET = ("s", "ndiff", "nd", "s.s", "(O)", "_")
+"""Texts that stand for a value that is kept secret or was not published: they say nothing about the column's type."""
+
+_SHAPES = {
+    Kind.INTEGER: r"[+-]?\d[\d\s]*(?:[.,]0+)?",
+    Kind.NUMBER: r"[+-]?(?:\d[\d\s]*)?[.,]?\d+(?:[eE][+-]?\d+)?\s*%?",
+    Kind.DATE: r"\d{4}-\d\d-\d\d.*|\d\d?/\d\d?/\d{4}.*",
+}
+
+
 def match_by_columns(dataset: Dataset, table: TextTable) -> Match:
-    """Compares header names with the source names of the dataset's columns, and sampled values with their contract."""
+    """Compares header names with the source names of the dataset's columns, and sampled values with their contract.
+
+    Values count once all names are there: a column of which more than a tenth of the sampled values, normalised, break
+    its pattern or its kind is missing under its good name.
+    """
     explained, missing = 0, []
     for column in dataset.columns:
         names = column.source_names or (column.name,)
@@ -38,7 +53,42 @@ def match_by_columns(dataset: Dataset, table: TextTable) -> Match:
             explained += 1
         elif not column.optional_in_file:
             missing.append(f"column « {names[0]} » ({column.description})")
-    return Match(score=explained, missing=tuple(missing))
+    return Match(score=explained, missing=tuple(missing or _broken_values(dataset, table)))
+
+
+def _broken_values(dataset: Dataset, table: TextTable) -> list[str]:
+    if not table.sample:
+        return []
+    cells = dict(zip(table.columns, map(list, zip(*table.sample, strict=True)), strict=True))
+    schema = {**dict.fromkeys(table.columns, nw.String()), "_line": nw.Int64()}
+    frame = nw.from_dict({**cells, "_line": list(range(len(table.sample)))}, schema, backend="polars").lazy()
+    try:
+        rows = dataset.normalise(dataset, frame, table).collect()
+    except Refusal as refusal:
+        return [refusal.reason]
+    broken = []
+    for column in dataset.columns:
+        empty = {None, *column.missing, *SECRET}
+        values = [str(value) for value in rows[column.name].to_list() if value not in empty]
+        wrong = [value for value in values if not _fits(column, value.strip())]
+        # One odd value among a few is no evidence.
+        if 10 * len(wrong) > len(values) and len(wrong) > min(1, len(values) - 1):
+            broken.append(
+                f"{len(wrong)} of {len(values)} sampled values of « {column.name} » ({column.description}) "
+                f"do not fit, such as « {wrong[0][:40]} »"
+            )
+    return broken
+
+
+def _fits(column: Column, value: str) -> bool:
+    if column.kind is not Kind.TEXT:
+        return column.kind not in _SHAPES or re.fullmatch(_SHAPES[column.kind], value) is not None
+    if column.pattern is None:
+        return True
+    code = re.sub(r"(?<=\d)\.0$", "", value)
+    if column.width and code.isdecimal():
+        code = code.zfill(column.width)
+    return re.fullmatch(column.pattern, code) is not None
 
 
 def rename_columns(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:

@@ -25,6 +25,12 @@ def _table(codec: str) -> str:
 
 _TABLES = {codec: _table(codec) for codec in ("latin-1", "cp1252", "cp850")}
 
+# Length of the UTF-8 characters that French texts hold, by first byte. Other bytes that pass for UTF-8 are letters
+# of a single-byte encoding that happen to follow each other.
+_LENGTHS = np.ones(256, dtype=np.int64)
+_LENGTHS[[0xC2, 0xC3, 0xC5, 0xCB]] = 2
+_LENGTHS[[0xE2, 0xEF]] = 3
+
 
 def _weight(character: str) -> int:
     if character in _COMMON:
@@ -60,12 +66,12 @@ class Encodings:
             self.invalid_blocks += 1
             high = np.flatnonzero(array >= 0x80)
             first = array[high]
-            length = np.select([first < 0xC2, first < 0xE0, first < 0xF0, first < 0xF5], [1, 2, 3, 4], default=1)
+            length = _LENGTHS[first]
             within = np.zeros(len(high), dtype=bool)
-            for following in (1, 2, 3):
+            for following in (1, 2):
                 after = array[np.minimum(high + following, len(array) - 1)]
                 length[(length > following) & ((after & 0xC0) != 0x80)] = 1
-            for following in (1, 2, 3):
+            for following in (1, 2) if (length > 1).any() else ():
                 within |= np.isin(high, high[length > following] + following)
             self.utf8 += int((length[~within] - 1).sum())
             self.histogram += np.bincount(first[~within & (length == 1)], minlength=256)
@@ -101,12 +107,11 @@ def transcribe(source: Path, target: Path, evidence: Encodings) -> tuple[int, in
     Returns:
         Number of lines that were not UTF-8 in a mixed file, and the first of them (from 1; 0 if there is none).
     """
-    table = _TABLES[evidence.single_byte]
     foreign = first = line = 0
     with source.open("rb") as file, target.open("wb") as out:
         while block := file.read(limits.BLOCK) + file.readline():
             if not evidence.mixed:
-                out.write(codecs.charmap_decode(block, "strict", table)[0].encode())
+                out.write(_decode(block, evidence.single_byte).encode())
                 continue
             if _is_utf8(block):
                 out.write(block)
@@ -119,8 +124,13 @@ def transcribe(source: Path, target: Path, evidence: Encodings) -> tuple[int, in
                 else:
                     foreign += 1
                     first = first or line
-                    out.write(codecs.charmap_decode(text, "strict", table)[0].encode())
+                    out.write(_decode(text, evidence.single_byte).encode())
     return foreign, first
+
+
+def _decode(block: bytes, codec: str) -> str:
+    # The built-in latin-1 is ten times faster than a table.
+    return block.decode("latin-1") if codec == "latin-1" else codecs.charmap_decode(block, "strict", _TABLES[codec])[0]
 
 
 def _lines(block: bytes) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Where the header of a table is, what stands above it, and what stands below the data.
 
-Works on rows of text, whatever file they come from. The header is the last full row before typed data begins; in doubt a
-row is data, because a header read as data is seen at once and data read as a header is lost.
+Works on rows of text, whatever file they come from. The header is the last full row before typed data begins; in doubt
+a row is data, because a header read as data is seen at once and data read as a header is lost.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def read_json(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) ->
                 cells = [""] * len(positions)
                 for key, content in value.items():
                     cells[positions[key]] = _text(content)
-                spool.add(number, cells)
+                spool.add([(number, cells)])
                 if number <= SAMPLE_ROWS:
                     sample.append(cells)
     except UnicodeDecodeError as error:
@@ -69,49 +69,76 @@ def read_json(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) ->
 
 def _values(file: TextIO) -> Iterator[Any]:
     """The values of the top array, or of a sequence of objects, one at a time."""
-    decoder = json.JSONDecoder(
-        parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_without_repeats
-    )
-    buffer = file.read(_BLOCK).lstrip()
-    if re.match(r'\{\s*"type"\s*:\s*"(FeatureCollection|Topology)"', buffer):
-        raise Refusal("not_a_table", "This is a map (GeoJSON), not a table; drop the CSV or Parquet of the same data.")
-    array = buffer.startswith("[")
-    position, count = int(array), 0
-    while True:
-        position = _GAP.match(buffer, position).end()  # type: ignore[union-attr]
-        if array and buffer.startswith("]", position):
-            if (buffer[position + 1 :] + file.read(_BLOCK)).strip():
-                raise Refusal("broken_json", f"Something follows the end of the array, after {count:,} objects.")
-            return
-        try:
-            if position == len(buffer):
-                raise json.JSONDecodeError("", buffer, position)
-            value, position = decoder.raw_decode(buffer, position)
-        except json.JSONDecodeError as error:
-            cut = error.pos >= len(buffer) - _TOKEN or error.msg.startswith("Unterminated string")
-            block = file.read(max(_BLOCK, len(buffer) - position)) if cut else ""
-            if block:
-                if len(buffer) - position > limits.MAX_RECORD:
-                    raise Refusal(
-                        "huge_record", f"Record {count + 1} is longer than {limits.MAX_RECORD >> 20} MB."
-                    ) from None
-                buffer, position = buffer[position:] + block, 0
-                continue
-            if position == len(buffer) and not array:
-                return
-            if cut:
-                raise Refusal(
-                    "truncated", f"The JSON ends in the middle, after {count:,} objects. Get it again."
-                ) from None
-            raise Refusal("broken_json", f"Record {count + 1} is not valid JSON: {error.msg}.") from None
-        count += 1
-        if count == 1 and not array and _is_document(value):
-            buffer += file.read(_BLOCK)
-            if buffer[position:].strip():
-                yield value
-                continue
+    values = _Values(file)
+    for count, value in enumerate(values, start=1):
+        if count == 1 and not values.array and _is_document(value) and values.at_end():
             raise Refusal("not_a_table", "This is one JSON object with values inside values, not an array of objects.")
         yield value
+
+
+class _Values:
+    """Decodes a file value by value, reading as much of it as the next value needs."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._decoder = json.JSONDecoder(
+            parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_without_repeats
+        )
+        self._buffer = file.read(_BLOCK).lstrip()
+        if re.match(r'\{\s*"type"\s*:\s*"(FeatureCollection|Topology)"', self._buffer):
+            raise Refusal(
+                "not_a_table", "This is a map (GeoJSON), not a table; drop the CSV or Parquet of the same data."
+            )
+        self.array = self._buffer.startswith("[")
+        self._position = int(self.array)
+        self._count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        while not self.at_end():
+            if self.array and self._buffer.startswith("]", self._position):
+                self._position += 1
+                if not self.at_end():
+                    raise Refusal("broken_json", f"Something follows the array, after {self._count:,} objects.")
+                return
+            yield self._next()
+            self._count += 1
+        if self.array:
+            raise self._truncated()
+
+    def at_end(self) -> bool:
+        """Whether nothing but blanks and commas follows."""
+        while True:
+            self._position = _GAP.match(self._buffer, self._position).end()  # type: ignore[union-attr]
+            if self._position < len(self._buffer):
+                return False
+            self._buffer, self._position = self._file.read(_BLOCK), 0
+            if not self._buffer:
+                return True
+
+    def _next(self) -> Any:
+        while True:
+            try:
+                value, self._position = self._decoder.raw_decode(self._buffer, self._position)
+            except json.JSONDecodeError as error:
+                if error.pos < len(self._buffer) - _TOKEN and not error.msg.startswith("Unterminated string"):
+                    raise Refusal("broken_json", f"Record {self._count + 1} is not valid JSON: {error.msg}.") from None
+                self._read_more()
+            else:
+                return value
+
+    def _read_more(self) -> None:
+        rest = self._buffer[self._position :]
+        if len(rest) > limits.MAX_RECORD:
+            raise Refusal("huge_record", f"Record {self._count + 1} is longer than {limits.MAX_RECORD >> 20} MB.")
+        block = self._file.read(max(_BLOCK, len(rest)))
+        if not block:
+            raise self._truncated()
+        self._buffer, self._position = rest + block, 0
+
+    def _truncated(self) -> Refusal:
+        return Refusal(
+            "truncated", f"The JSON ends in the middle, or is broken, after {self._count:,} objects. Get it again."
+        )
 
 
 def _is_document(value: Any) -> bool:

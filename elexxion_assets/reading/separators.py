@@ -5,10 +5,12 @@ Counting characters misleads (decimal commas, coordinates in a column): what cou
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from elexxion_assets.declare import Refusal
 from elexxion_assets.reading import limits
@@ -17,39 +19,52 @@ SEPARATORS = (";", "\t", ",", "|")
 _RECORDS = 1000
 
 
+class _Agreement(NamedTuple):
+    """How well the records agree on a number of fields.
+
+    Attributes:
+        share: Share of the records that have the usual number of fields.
+        width: That number, at least 2.
+        start: First record that comes near it: where the header seems to be.
+        separator: The separator that was tried.
+    """
+
+    share: float
+    width: int
+    start: int
+    separator: str
+
+
 def find_separator(sample: str) -> str:
     """The separator of a sample of whole lines.
 
     Raises:
         Refusal: `not_a_table`, when no separator makes columns of it.
     """
-    candidates = [(*_agreement(sample, separator), separator) for separator in SEPARATORS if separator in sample]
-    candidates = [candidate for candidate in candidates if candidate[1] >= 2]
-    if not candidates:
+    tried = [_agreement(sample, separator) for separator in SEPARATORS if separator in sample]
+    found = [agreement for agreement in tried if agreement]
+    if not found:
         raise Refusal(
             "not_a_table", "No separator (semicolon, comma, tab or bar) divides the lines into columns: is it a table?"
         )
-    best = max(score for score, _, _ in candidates)
-    near = [candidate for candidate in candidates if candidate[0] >= best - 0.05]
-    return max(near, key=lambda candidate: candidate[1])[2]
+    start = min(agreement.start for agreement in found)
+    # What the header lacks may be part of the data, as a decimal comma is.
+    scores = {agreement: agreement.share * (1.0 if agreement.start == start else 0.4) for agreement in found}
+    near = [agreement for agreement in found if scores[agreement] >= max(scores.values()) - 0.05]
+    return max(near, key=lambda agreement: agreement.width).separator
 
 
-def _agreement(sample: str, separator: str, escape: str | None = None) -> tuple[float, int]:
-    """How well the records agree on a number of fields, from 0 to 1, and that number."""
+def _agreement(sample: str, separator: str, escape: str | None = None) -> _Agreement | None:
     widths: list[int] = []
-    try:
-        widths.extend(
-            len(record) for record in itertools.islice(records(sample, separator, escape), _RECORDS) if record
-        )
-    except csv.Error:
-        return 0.0, 0
-    if not widths:
-        return 0.0, 0
-    body = widths[min(3, len(widths) // 2) :]
-    width, count = Counter(body).most_common(1)[0]
-    # A header without the separator says that it is part of the data, as a decimal comma is.
-    in_header = any(field > 1 for field in widths[:5]) and max(widths[:5]) * 8 >= width
-    return count / len(body) * (1.0 if in_header else 0.4), width
+    with contextlib.suppress(csv.Error):
+        for record in itertools.islice(records(sample, separator, escape), _RECORDS):
+            widths += [len(record)] if record else []
+    divided = Counter(width for width in widths if width >= 2)
+    if not divided or (max(widths[:5]) < 2 and divided.total() * 2 < len(widths)):
+        return None
+    width, count = divided.most_common(1)[0]
+    start = next(position for position, fields in enumerate(widths) if fields >= max(2, width / 5))
+    return _Agreement(count / len(widths), width, start, separator)
 
 
 def escape_of(sample: str, separator: str) -> str | None:
@@ -57,7 +72,7 @@ def escape_of(sample: str, separator: str) -> str | None:
     if '\\"' not in sample:
         return None
     doubled, escaped = _agreement(sample, separator), _agreement(sample, separator, "\\")
-    return "\\" if escaped > doubled else None
+    return "\\" if escaped and doubled and escaped.share > doubled.share else None
 
 
 def records(text: str, separator: str, escape: str | None = None) -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import datetime
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -30,9 +30,9 @@ def _text(value: Any) -> str:
             return "true" if value else "false"
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
-        case datetime.datetime():
-            return value.date().isoformat() if value.time() == datetime.time() else value.isoformat()
-        case datetime.date() | datetime.time():
+        case dt.datetime():
+            return value.date().isoformat() if value.time() == dt.time() else value.isoformat()
+        case dt.date() | dt.time():
             return value.isoformat()
         case _:
             return str(value)

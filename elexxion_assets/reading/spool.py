@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -11,8 +11,13 @@ import polars as pl
 from elexxion_assets.declare import Refusal
 from elexxion_assets.reading import limits
 
-_CELLS = 1_000_000
-_CHARACTERS = 32 << 20
+NumberedRow = tuple[int, list[str]]
+"""Line where a record begins, from 1, and its cells."""
+
+# Few rows at a time as Python objects, which are large; many as columns, which are small.
+_CELLS = 100_000
+_CHARACTERS = 8 << 20
+_BYTES = 64 << 20
 
 
 class Spool:
@@ -29,26 +34,30 @@ class Spool:
         self.width = 0
         self.rows = 0
         self._chunks: list[tuple[int, Path]] = []
-        self._lines: list[int] = []
-        self._cells: list[Sequence[str | None]] = []
-        self._characters = 0
-        self._widest = 0
+        self._rows: list[NumberedRow] = []
+        self._packed: list[pl.DataFrame] = []
+        self._characters = self._bytes = self._widest = 0
 
-    def add(self, line: int, cells: Sequence[str | None]) -> None:
-        """Adds a row; `line` is where it begins in the file. Empty cells become null."""
-        self._lines.append(line)
-        self._cells.append(cells)
-        self.rows += 1
-        self._widest = max(self._widest, len(cells))
-        self.width = max(self.width, len(cells))
-        self._characters += sum(len(cell) for cell in cells if cell)
-        if self._widest > limits.MAX_COLUMNS:
-            raise Refusal("too_many_columns", f"Line {line} has more than {limits.MAX_COLUMNS:,} fields.")
-        if self._widest * len(self._lines) > _CELLS or self._characters > _CHARACTERS:
-            self._flush()
+    def add(self, rows: Sequence[NumberedRow]) -> None:
+        """Adds rows, each with the line where it begins in the file. Empty cells become null.
+
+        Raises:
+            Refusal: `too_many_columns`.
+        """
+        self._rows += rows
+        self.rows += len(rows)
+        self._widest = max(self._widest, *(len(cells) for _, cells in rows))
+        self.width = max(self.width, self._widest)
+        self._characters += sum(map(len, chain.from_iterable(cells for _, cells in rows)))
+        if self.width > limits.MAX_COLUMNS:
+            line = next(line for line, cells in rows if len(cells) > limits.MAX_COLUMNS)
+            raise Refusal("too_many_columns", f"The record of line {line} has more than {limits.MAX_COLUMNS:,} fields.")
+        if self._widest * len(self._rows) > _CELLS or self._characters > _CHARACTERS:
+            self._pack()
 
     def frame(self, columns: Sequence[str]) -> pl.LazyFrame:
         """All rows under the given names, as many as the widest row has cells, plus `_line`."""
+        self._pack()
         self._flush()
         groups: list[tuple[int, list[Path]]] = []
         for width, path in self._chunks:
@@ -68,17 +77,24 @@ class Spool:
         ]
         return pl.concat(frames)
 
+    def _pack(self) -> None:
+        if not self._rows:
+            return
+        numbers, rows = zip(*self._rows, strict=True)
+        columns = zip_longest(*rows, fillvalue="")
+        cells = pl.DataFrame([pl.Series(str(position), column, pl.String) for position, column in enumerate(columns)])
+        lines = pl.Series("_line", numbers, pl.Int64)
+        self._packed.append(cells.select(pl.when(pl.all() != "").then(pl.all())).with_columns(lines))
+        self._bytes += self._characters + 16 * cells.width * cells.height
+        self._rows, self._characters, self._widest = [], 0, 0
+        if self._bytes > _BYTES:
+            self._flush()
+
     def _flush(self) -> None:
-        if not self._lines:
+        if not self._packed:
             return
         path = self.scratch / f"{self.stem}-{len(self._chunks):05}.parquet"
-        data = {
-            str(position): pl.Series([cell or None for cell in column], dtype=pl.String)
-            for position, column in enumerate(self._columns())
-        }
-        pl.DataFrame({**data, "_line": pl.Series(self._lines, dtype=pl.Int64)}).write_parquet(path, compression="lz4")
-        self._chunks.append((self._widest, path))
-        self._lines, self._cells, self._characters, self._widest = [], [], 0, 0
-
-    def _columns(self) -> Iterator[tuple[str | None, ...]]:
-        return zip_longest(*self._cells)
+        chunk = pl.concat(self._packed, how="diagonal")
+        chunk.write_parquet(path, compression="lz4")
+        self._chunks.append((chunk.width - 1, path))
+        self._packed, self._bytes = [], 0

@@ -72,7 +72,7 @@ def measure(path: Path, separator: str) -> Structure:
             if len(block) > limits.MAX_RECORD:
                 raise Refusal(
                     "huge_record",
-                    f"Line {structure.lines + block.count(10) + 1} is longer than {limits.MAX_RECORD >> 20} MB: is it a table?",
+                    f"After line {structure.lines} comes one of more than {limits.MAX_RECORD >> 20} MB: is it a table?",
                 )
             _see(structure, block)
     return structure
@@ -81,8 +81,10 @@ def measure(path: Path, separator: str) -> Structure:
 def _see(structure: Structure, block: bytes) -> None:
     array = np.frombuffer(block, dtype=np.uint8)
     structure.encodings.see(block, array)
-    structure.nuls += block.count(b"\0")
-    if not block.isascii():
+    # Looking for one byte is much faster than counting three, and latin-1 has bytes EF that mean nothing here.
+    if b"\0" in block:
+        structure.nuls += block.count(b"\0")
+    if structure.encodings.utf8 and b"\xef" in block:
         structure.lost += block.count(b"\xef\xbf\xbd")
         structure.marks += block.count(_MARK)
     if structure.regular:
@@ -94,37 +96,47 @@ def _see_records(structure: Structure, block: bytes, array: Bytes) -> bool:
     """Counts the fields of every line of the block; False where the block is not regular."""
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return False
-    separators = array == ord(structure.separator)
-    newlines = array == _LF
+    marks = (array == ord(structure.separator)) | (array == _LF)
     if b'"' in block:
         structure.quoted = True
-        quotes = array == _QUOTE
-        if not _quotes_are_regular(array, np.flatnonzero(quotes), separators):
-            return False
+        marks |= array == _QUOTE
+    positions = np.flatnonzero(marks)
+    kinds = array[positions]
+    if structure.quoted:
+        quotes = kinds == _QUOTE
         inside = np.bitwise_xor.accumulate(quotes)
-        if (newlines & inside).any():
+        if not _quotes_are_regular(array, positions, quotes, inside) or ((kinds == _LF) & inside).any():
             return False
-        separators &= ~inside
-    positions = np.flatnonzero(separators | newlines)
-    ends = np.flatnonzero(array[positions] == _LF)
-    widths = np.diff(ends, prepend=-1)
-    _count(structure, widths, np.diff(positions[ends], prepend=-1), array, positions[ends])
+        outside = ~(quotes | inside)
+        positions, kinds = positions[outside], kinds[outside]
+    ends = np.flatnonzero(kinds == _LF)
+    _count(structure, np.diff(ends, prepend=-1), np.diff(positions[ends], prepend=-1), array, positions[ends])
     structure.lines += len(ends)
     return True
 
 
-def _quotes_are_regular(array: Bytes, quotes: npt.NDArray[np.intp], separators: npt.NDArray[np.bool_]) -> bool:
-    """Whether quotes only open and close whole fields, or are doubled inside quoted ones."""
-    if len(quotes) % 2:
+def _quotes_are_regular(
+    array: Bytes,
+    positions: npt.NDArray[np.intp],
+    quotes: npt.NDArray[np.bool_],
+    inside: npt.NDArray[np.bool_],
+) -> bool:
+    """Whether quotes only open and close whole fields, or are doubled inside quoted ones.
+
+    Args:
+        array: The block.
+        positions: Where its quotes, separators and newlines are.
+        quotes: Which of them are quotes.
+        inside: After which of them a quoted field is open.
+    """
+    if inside[-1]:
         return False
-    opening, closing = quotes[0::2], quotes[1::2]
-    before = array[opening - 1]
-    opens = (before == _LF) | (before == _QUOTE) | separators[opening - 1]
-    # The block begins a line; a doubled quote opens again right after it closed.
-    opens[opening == 0] = True
-    after = array[closing + 1]
-    closes = (after == _LF) | (after == _CR) | (after == _QUOTE) | separators[closing + 1]
-    return bool(opens.all() and closes.all())
+    touches = np.diff(positions, prepend=-1) == 1
+    # What touches an opening quote from the left is a separator, a newline, or the quote that has just closed.
+    if not touches[quotes & inside].all():
+        return False
+    closing = np.flatnonzero(quotes & ~inside)
+    return bool((touches[closing + 1] | (array[positions[closing] + 1] == _CR)).all())
 
 
 def _count(

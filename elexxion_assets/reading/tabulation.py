@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,13 +11,10 @@ import polars as pl
 
 from elexxion_assets.declare import Refusal, TextTable
 from elexxion_assets.reading.layout import MAX_FOOTER, column_names, count_footer, find_header
-from elexxion_assets.reading.spool import Spool
+from elexxion_assets.reading.spool import NumberedRow, Spool
 
 HEAD_ROWS = 1000
 SAMPLE_ROWS = 200
-
-NumberedRow = tuple[int, list[str]]
-"""Line where a record begins, from 1, and its cells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +59,12 @@ class Widths:
         self.counts: Counter[int] = Counter()
         self.first: dict[int, int] = {}
 
-    def add(self, width: int, line: int) -> None:
-        """Counts a row of `width` fields."""
-        self.counts[width] += 1
-        self.first.setdefault(width, line)
+    def add(self, rows: Sequence[NumberedRow]) -> None:
+        """Counts the fields of rows."""
+        counts = Counter(len(cells) for _, cells in rows)
+        for width in counts.keys() - self.first.keys():
+            self.first[width] = next(line for line, cells in rows if len(cells) == width)
+        self.counts += counts
 
     def defects(self) -> list[str]:
         """What is uneven, in words."""
@@ -127,23 +126,28 @@ class Tabulated:
         return tuple(cell or None for cell in itertools.islice(padded, len(self.columns)))
 
 
-def tabulate(rows: Iterator[NumberedRow], spool: Spool) -> Tabulated:
+def tabulate(batches: Iterator[list[NumberedRow]], spool: Spool) -> Tabulated:
     """Reads rows to their end, keeps the data in the spool and finds header, preamble and footer.
 
     Raises:
         Refusal: `empty` or `no_rows`.
     """
-    head = read_head(list(itertools.islice(rows, HEAD_ROWS)))
+    rows: list[NumberedRow] = []
+    for batch in batches:
+        rows += batch
+        if len(rows) >= HEAD_ROWS:
+            break
+    head = read_head(rows)
     widths = Widths()
-    last: deque[NumberedRow] = deque()
-    for row in itertools.chain(head.body, rows):
-        last.append(row)
-        if len(last) > MAX_FOOTER:
-            _keep(last.popleft(), spool, widths)
+    last: list[NumberedRow] = []
+    for batch in itertools.chain([head.body], batches):
+        last += batch
+        # What may be the footer is held back.
+        sure, last = last[:-MAX_FOOTER], last[-MAX_FOOTER:]
+        _keep(sure, spool, widths)
     notes = count_footer([cells for _, cells in last], max(len(head.header), *(len(cells) for _, cells in head.body)))
-    footer = [last.pop()[1] for _ in range(notes)][::-1]
-    for row in last:
-        _keep(row, spool, widths)
+    data = last[: len(last) - notes]
+    _keep(data, spool, widths)
     if not spool.rows:
         raise Refusal("no_rows", "There is a header and no row of data below it.")
     columns = column_names(head.header, max(spool.width, len(head.header)))
@@ -152,12 +156,12 @@ def tabulate(rows: Iterator[NumberedRow], spool: Spool) -> Tabulated:
         columns=columns,
         frame=spool.frame(columns),
         rows=spool.rows,
-        footer=footer,
+        footer=[cells for _, cells in last[len(data) :]],
         widths=widths,
     )
 
 
-def _keep(row: NumberedRow, spool: Spool, widths: Widths) -> None:
-    line, cells = row
-    spool.add(line, cells)
-    widths.add(len(cells), line)
+def _keep(rows: list[NumberedRow], spool: Spool, widths: Widths) -> None:
+    if rows:
+        spool.add(rows)
+        widths.add(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,13 +14,16 @@ from elexxion_assets.reading import limits
 from elexxion_assets.reading.encodings import transcribe, unix_newlines
 from elexxion_assets.reading.layout import MAX_FOOTER, column_names, count_footer
 from elexxion_assets.reading.separators import escape_of, find_separator, records
-from elexxion_assets.reading.spool import Spool
+from elexxion_assets.reading.spool import NumberedRow, Spool
 from elexxion_assets.reading.structure import Structure, measure
-from elexxion_assets.reading.tabulation import HEAD_ROWS, Head, NumberedRow, Tabulated, Widths, read_head, tabulate
+from elexxion_assets.reading.tabulation import HEAD_ROWS, Head, Tabulated, Widths, read_head, tabulate
 
 _SAMPLE = 1 << 20
 _TAIL = 1 << 18
+_BATCH = 100
+# Noncharacters: no text holds them.
 _LONE_CR = "\ufdd0"
+_END = "\ufdd1"
 _SUSPICIOUS_LINES = 50
 _SPREADSHEET_ENDS = (65_536, 1_048_576)
 
@@ -30,8 +33,8 @@ def read_text(
 ) -> tuple[TextTable, pl.LazyFrame]:
     """The one table of a delimited text.
 
-    A file of regular UTF-8 is scanned where it is. Other encodings are transcribed first; files whose quotes or lines are
-    irregular are parsed by Python's csv module into Parquet.
+    A file of regular UTF-8 is scanned where it is. Other encodings are transcribed first; files whose quotes or lines
+    are irregular are parsed by Python's csv module into Parquet.
 
     Raises:
         Refusal: See `read_tables`.
@@ -58,7 +61,7 @@ def read_text(
     table = _scanned(path, structure)
     if table is None:
         rows = CsvRows(path, separator, escape_of(text, separator))
-        table = tabulate(iter(rows), Spool(scratch, "rows"))
+        table = tabulate(rows.batches(), Spool(scratch, "rows"))
         defects += rows.defects
     defects += table.widths.defects()
     return table.facts(name, hints, encoding=wide or structure.encodings.name, separator=separator, defects=defects)
@@ -81,9 +84,7 @@ def _refuse_binary(sample: bytes) -> None:
 def _defects(structure: Structure) -> list[str]:
     found = []
     if structure.lost:
-        found.append(
-            f"{structure.lost:,} characters were lost before the file came here (U+FFFD, shown as « \ufffd »)."
-        )
+        found.append(f"{structure.lost:,} characters were lost before the file came here (« \ufffd », U+FFFD).")
     if structure.nuls:
         found.append(f"{structure.nuls:,} NUL characters are inside the text.")
     if structure.marks:
@@ -180,52 +181,57 @@ class CsvRows:
     def __init__(self, path: Path, separator: str, escape: str | None) -> None:
         self._path = path
         self._dialect = {"delimiter": separator, "escapechar": escape}
-        self.defects: list[str] = []
-        self._raw: list[str] = []
         self._lone_cr = False
+        self.defects: list[str] = []
 
-    def __iter__(self) -> Iterator[NumberedRow]:
+    def batches(self) -> Iterator[list[NumberedRow]]:
+        """All records in order, without blank lines.
+
+        Raises:
+            Refusal: `unclosed_quote`.
+        """
         csv.field_size_limit(limits.MAX_RECORD)
-        start, longest = 1, (1, 0)
-        last: list[str] = []
         reader = csv.reader(self._lines(), **self._dialect)  # type: ignore[arg-type]
-        try:
-            for cells in reader:
-                longest = max(longest, (len(self._raw), -start))
-                if cells:
-                    yield start, [cell.replace(_LONE_CR, "\r") for cell in cells] if self._lone_cr else cells
-                start = reader.line_num + 1
-                last, self._raw, self._lone_cr = self._raw, [], False
-        except csv.Error:
-            raise _unclosed(start) from None
-        if last and self._swallows_next(last):
-            raise _unclosed(start - len(last))
-        if longest[0] > _SUSPICIOUS_LINES:
-            self.defects.append(
-                f"The record at line {-longest[1]} runs over {longest[0]} lines: a quote may be missing there."
-            )
+        line = 1
+        while True:
+            try:
+                records = list(itertools.islice(reader, _BATCH))
+            except csv.Error:
+                raise _unclosed(line) from None
+            ended = len(records) < _BATCH
+            if not records:
+                return
+            # Every newline inside a value came from one line of the file.
+            plain = reader.line_num == line - 1 + len(records)
+            spans = [1] * len(records) if plain else [1 + sum(cell.count("\n") for cell in row) for row in records]
+            starts = list(itertools.accumulate(spans, initial=line))
+            line = starts.pop()
+            if ended and records.pop() != [_END]:
+                raise _unclosed(starts[-1])
+            if max(spans) > _SUSPICIOUS_LINES:
+                start, span = max(zip(starts, spans, strict=True), key=lambda found: found[1])
+                self.defects.append(f"The record of line {start} runs over {span} lines: a quote may be missing there.")
+            if self._lone_cr:
+                records = [[cell.replace(_LONE_CR, "\r") for cell in row] for row in records]
+            yield [numbered for numbered in zip(starts, records, strict=False) if numbered[1]]
 
     def _lines(self) -> Iterator[str]:
         with self._path.open(encoding="utf-8-sig", newline="\n") as file:
             for line in file:
                 text = line.lstrip("\ufeff")
                 if "\r" in text:
-                    body = text.removesuffix("\n").removesuffix("\r")
+                    body = text.rstrip("\r\n")
                     if "\r" in body:
                         # A carriage return alone ends no line here, but the csv module would take it for an end.
                         text = body.replace("\r", _LONE_CR) + text[len(body) :]
                         self._lone_cr = True
-                self._raw.append(text)
-                yield text
-
-    def _swallows_next(self, raw: list[str]) -> bool:
-        """Whether a quote is still open at the end of the record."""
-        with_next = [*raw[:-1], raw[-1].rstrip("\r\n") + "\n", "next\n"]
-        return len(list(csv.reader(with_next, **self._dialect))) < 2  # type: ignore[arg-type]
+                yield text if text.endswith("\n") else f"{text}\n"
+        # An open quote swallows this record.
+        yield f"{_END}\n"
 
 
 def _unclosed(line: int) -> Refusal:
     return Refusal(
         "unclosed_quote",
-        f"A quote opened in the record of line {line} is never closed, so the rest of the file is one cell: close or remove it.",
+        f"A quote opened in the record of line {line} is never closed, so all that follows is one cell: remove it.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import polars as pl
 
 from elexxion_assets.declare import Refusal, TextTable
 from elexxion_assets.reading import limits
-from elexxion_assets.reading.spool import Spool
-from elexxion_assets.reading.tabulation import NumberedRow, tabulate
+from elexxion_assets.reading.spool import NumberedRow, Spool
+from elexxion_assets.reading.tabulation import tabulate
 
+_BATCH = 1000
 _LAST_ROWS = {65_536: "xls, Excel 97 to 2003", 1_048_576: "xlsx"}
 
 
@@ -83,8 +85,9 @@ def _unfold(path: Path, folder: Path) -> list[dict[str, Any]]:
     raise Refusal("corrupt", f"The workbook is damaged or not a workbook ({said.removeprefix('corrupt: ')[:160]}).")
 
 
-def _rows(source: Path) -> Iterator[NumberedRow]:
+def _rows(source: Path) -> Iterator[list[NumberedRow]]:
     csv.field_size_limit(limits.MAX_RECORD)
     with source.open(encoding="utf-8", newline="") as file:
-        for line, *cells in csv.reader(file):
-            yield int(line), cells
+        numbered = ((int(line), cells) for line, *cells in csv.reader(file))
+        while batch := list(itertools.islice(numbered, _BATCH)):
+            yield batch
