@@ -1,14 +1,15 @@
 """The truth about deliveries: what was dropped, exactly once by content, and what became of it.
 
-    metadata/ledger/<2 hex>/<sha256>.json       the record, one per content: created once, then replaced conditionally
+    metadata/ledger/<2 hex>/<8 hex>.json        the record, one per content: created once, then replaced conditionally;
+                                                contents whose SHA-256 begins alike queue up in `<8 hex>.1.json`, ...
     metadata/<folder>/<delivery>_<name>.json    the same for people: `landed` while it waits to be read, then the theme,
                                                 `refused` where no theme was recognised, `archive` where it was expanded
     metadata/pending/<theme>/<period>_<mark>    a delivery by which a period still has to be built
 
 The record alone decides, and it never moves: whoever replaces it first has advanced the delivery, the others learn of
 it. Documents follow the record: the new one is written before the old one is removed, so after a crash there is one too
-many or one out of date, never none, and the next who comes by puts it right. The record is found by content from its
-key, by id from the eight digits in it; names are found in the keys of the documents.
+many or one out of date, never none, and the next who comes by puts it right. Records are found by content or id from
+their first eight digits, names in the keys of the documents.
 
 Legal transitions (the same state with the same facts is always accepted, so that a killed step can be repeated):
 
@@ -24,10 +25,11 @@ Legal transitions (the same state with the same facts is always accepted, so tha
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -101,7 +103,8 @@ class Delivery:
         supersedes: Delivery that this one replaces, or empty.
         superseded_by: Delivery that replaces this one, or empty.
         updated_at: When the record was last changed, UTC.
-        etag: Version of the record that these facts were read from; not a fact itself.
+        record: Key of the record that these facts were read from; not a fact itself.
+        etag: Version of that record; not a fact either.
     """
 
     id: str
@@ -120,6 +123,7 @@ class Delivery:
     supersedes: str = ""
     superseded_by: str = ""
     updated_at: datetime
+    record: str = field(default="", repr=False, compare=False)
     etag: str = field(default="", repr=False, compare=False)
 
     @property
@@ -139,18 +143,18 @@ class Delivery:
     def to_json(self) -> bytes:
         """The facts as JSON for people."""
         facts = dataclasses.asdict(self)
-        del facts["etag"]
+        del facts["record"], facts["etag"]
         text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False, default=_json_time)
         # Names from a file system may hold bytes that are no text; JSON can say them as escapes.
         return text.encode("utf-8", "backslashreplace") + b"\n"
 
     @classmethod
-    def from_json(cls, text: bytes, etag: str = "") -> Delivery:
+    def from_json(cls, text: bytes, record: str = "", etag: str = "") -> Delivery:
         """The delivery that `to_json` wrote."""
         facts = json.loads(text)
         for name in ("received_at", "updated_at"):
             facts[name] = datetime.fromisoformat(facts[name])
-        return cls(**facts | {"state": State(facts["state"]), "etag": etag})
+        return cls(**facts | {"state": State(facts["state"]), "record": record, "etag": etag})
 
     def same_facts(self, other: Delivery) -> bool:
         """Whether both say the same, apart from when it was written and how often the content was dropped."""
@@ -194,34 +198,32 @@ class Ledger:
         if at.tzinfo is None:
             raise ValueError("The time of a drop needs its time zone.")
         at = at.astimezone(UTC)
-        delivery = self.by_content(sha256)
-        if delivery is None:
-            delivery = Delivery(
-                id=self._free_id(sha256, at),
-                name=name,
-                sha256=sha256,
-                size=size,
-                received_at=at,
-                parent=parent,
-                hints=dict(hints),
-                updated_at=at,
-            )
-            try:
-                entry = self.storage.write(_record_key(sha256), delivery.to_json(), if_absent=True)
-            except Conflict:
-                delivery = self._load(sha256)
-            else:
-                return dataclasses.replace(delivery, etag=entry.etag)
-        # Whoever advanced it may have been killed before its document was written.
-        self._show(delivery, stale=_earlier_documents(delivery))
-        return self._add_drop(delivery, {"name": name, "at": at.isoformat(), "hints": dict(hints)})
-
-    def _free_id(self, sha256: str, at: datetime) -> str:
-        """An id that no other content has: thousands may be dropped in one second, and some stores know no less."""
-        taken = {self._read(entry).id for entry in self._records(sha256[:8])}
-        while (chosen := f"{at:%Y%m%dT%H%M%S%f}Z-{sha256[:8]}") in taken:
-            at += timedelta(microseconds=1)
-        return chosen
+        neighbours: set[str] = set()
+        for key in _record_keys(sha256[:8]):
+            there = self._read(key)
+            if there is None:
+                delivery = Delivery(
+                    id=_free_id(sha256, at, neighbours),
+                    name=name,
+                    sha256=sha256,
+                    size=size,
+                    received_at=at,
+                    parent=parent,
+                    hints=dict(hints),
+                    updated_at=at,
+                )
+                try:
+                    entry = self.storage.write(key, delivery.to_json(), if_absent=True)
+                except Conflict:
+                    there = self._reload(key)
+                else:
+                    return dataclasses.replace(delivery, record=key, etag=entry.etag)
+            if there.sha256 == sha256:
+                # Whoever advanced it may have been killed before its document was written.
+                self._show(there, stale=_earlier_documents(there))
+                return self._add_drop(there, {"name": name, "at": at.isoformat(), "hints": dict(hints)})
+            neighbours.add(there.id)
+        raise AssertionError("there is always a free key")
 
     def _add_drop(self, delivery: Delivery, drop: dict[str, Any]) -> Delivery:
         while True:
@@ -232,7 +234,7 @@ class Ledger:
             try:
                 added = self._replace(delivery, dataclasses.replace(delivery, drops=drops, updated_at=_later(delivery)))
             except Conflict:
-                delivery = self._load(delivery.sha256)
+                delivery = self._reload(delivery.record)
             else:
                 self._show(added)
                 return added
@@ -258,7 +260,8 @@ class Ledger:
         if changes.get("theme"):
             _folder_name(changes["theme"], "theme")
         wanted = dataclasses.replace(delivery, state=state, **changes)
-        wanted = Delivery.from_json(wanted.to_json())  # tuples become lists, as they will be read back
+        # Tuples become lists, as they will be read back.
+        wanted = Delivery.from_json(wanted.to_json(), record=delivery.record)
         stale = [delivery.document]
         while not wanted.same_facts(delivery):
             _check_transition(delivery, wanted)
@@ -267,36 +270,34 @@ class Ledger:
                     delivery, dataclasses.replace(wanted, drops=delivery.drops, updated_at=_later(delivery))
                 )
             except Conflict:
-                current = self._load(delivery.sha256)
+                current = self._reload(delivery.record)
                 if not (current.same_facts(delivery) or current.same_facts(wanted)):
                     raise _advanced_meanwhile(delivery, current) from None
                 delivery = current
             else:
                 self._show(advanced, stale)
                 return advanced
-        current = self._load(delivery.sha256)
+        current = self._reload(delivery.record)
         if not current.same_facts(wanted):
             raise _advanced_meanwhile(delivery, current)
         self._show(current, [*stale, *_earlier_documents(current)])
         return current
 
     def _replace(self, before: Delivery, after: Delivery) -> Delivery:
-        entry = self.storage.write(_record_key(before.sha256), after.to_json(), if_match=before.etag)
+        entry = self.storage.write(before.record, after.to_json(), if_match=before.etag)
         return dataclasses.replace(after, etag=entry.etag)
 
     def _show(self, delivery: Delivery, stale: Iterable[str] = ()) -> None:
         """Writes the document of a delivery unless a newer one is there, and removes those at its `stale` keys."""
-        stale = {*stale} - {"", delivery.document}
         if not delivery.document:
             return
         self._write_document(delivery)
-        if stale:
-            for key in stale:
-                self.storage.delete(key)
-            current = self._load(delivery.sha256)
-            if current.document != delivery.document:
-                # Another has moved it on, perhaps before our document was there for it to be removed.
-                self._show(current, stale={delivery.document})
+        for key in {*stale} - {"", delivery.document}:
+            self.storage.delete(key)
+        current = self._reload(delivery.record)
+        if current.document != delivery.document:
+            # Another has moved it on, perhaps before our document was there for it to be removed.
+            self._show(current, stale=[delivery.document])
 
     def _write_document(self, delivery: Delivery) -> None:
         key, text = delivery.document, delivery.to_json()
@@ -313,34 +314,38 @@ class Ledger:
 
     def by_content(self, sha256: str) -> Delivery | None:
         """The delivery of that content, or None."""
-        entry = self.storage.stat(_record_key(sha256))
-        return None if entry is None else self._read(entry)
+        return next((delivery for delivery in self._alike(sha256[:8]) if delivery.sha256 == sha256), None)
 
-    def _load(self, sha256: str) -> Delivery:
-        delivery = self.by_content(sha256)
-        if delivery is None:
-            raise KeyError(sha256)  # records are never removed
-        return delivery
+    def _alike(self, digits: str) -> Iterator[Delivery]:
+        """The deliveries of contents whose SHA-256 begins with these eight digits, in the order of their claims."""
+        for key in _record_keys(digits):
+            delivery = self._read(key)
+            if delivery is None:
+                return
+            yield delivery
 
-    def _read(self, entry: Entry) -> Delivery:
-        """The record as it was at the entry, or later: an etag that is too old only makes a replacement fail."""
+    def _read(self, key: str) -> Delivery | None:
+        """The record as it was when its etag was asked for, or later: an etag too old only makes a replacement fail."""
+        entry = self.storage.stat(key)
+        if entry is None:
+            return None
         try:
-            return Delivery.from_json(self.storage.read(entry.key), entry.etag)
+            return Delivery.from_json(self.storage.read(key), key, entry.etag)
         except (ValueError, TypeError) as error:
-            raise ValueError(f"The record {self.storage.url}/{entry.key} is damaged: {error}") from error
+            raise ValueError(f"The record {self.storage.url}/{key} is damaged: {error}") from error
 
-    def _records(self, digits: str) -> Iterator[Entry]:
-        """The records of the contents whose SHA-256 begins with these digits."""
-        folder = f"{digits[:2]}/{digits}" if digits else ""
-        return self.storage.list(f"metadata/ledger/{folder}")
+    def _reload(self, key: str) -> Delivery:
+        delivery = self._read(key)
+        if delivery is None:
+            raise KeyError(key)  # records are never removed
+        return delivery
 
     def get(self, id: str) -> Delivery | None:  # noqa: A002 - the word of the rest of the lake
         """The delivery of that id (or of a mark of `pending`), or None."""
         identity = id.partition(".")[0]
         if not re.fullmatch(r"\d{8}T\d{12}Z-[0-9a-f]{8}", identity):
             return None
-        found = (self._read(entry) for entry in self._records(identity[-8:]))
-        return next((delivery for delivery in found if delivery.id == identity), None)
+        return next((delivery for delivery in self._alike(identity[-8:]) if delivery.id == identity), None)
 
     def find(self, text: str) -> list[Delivery]:
         """Deliveries by id, or by name: those of exactly that name first, then those that hold the text, newest first.
@@ -373,8 +378,8 @@ class Ledger:
 
     def all(self, theme: str | None = None) -> Iterator[Delivery]:
         """Every delivery, of one theme if it is given, in no particular order. Reads every record."""
-        for entry in self._records(""):
-            delivery = self._read(entry)
+        for entry in self.storage.list("metadata/ledger/"):
+            delivery = self._reload(entry.key)
             if theme in (None, delivery.theme):
                 yield delivery
 
@@ -421,8 +426,18 @@ class Ledger:
             self.storage.delete(f"metadata/pending/{theme}/{period}_{mark}")
 
 
-def _record_key(sha256: str) -> str:
-    return f"metadata/ledger/{sha256[:2]}/{sha256}.json"
+def _record_keys(digits: str) -> Iterator[str]:
+    """Where the record of a content with these first eight digits may lie: at the first key that is free or its own."""
+    yield f"metadata/ledger/{digits[:2]}/{digits}.json"
+    for number in itertools.count(1):
+        yield f"metadata/ledger/{digits[:2]}/{digits}.{number}.json"
+
+
+def _free_id(sha256: str, at: datetime, neighbours: Container[str]) -> str:
+    """An id that no other content has: thousands may be dropped in one second, and some stores know no less."""
+    while (chosen := f"{at:%Y%m%dT%H%M%S%f}Z-{sha256[:8]}") in neighbours:
+        at += timedelta(microseconds=1)
+    return chosen
 
 
 def _parts(document: Entry) -> tuple[str, str]:

@@ -359,6 +359,9 @@ def s3_client(
 class S3Storage:
     """Objects of an S3 bucket (AWS, MinIO and other stores that honour conditional writes).
 
+    A key that goes on where another one ends (`a` and `a/b`) is two objects on AWS; MinIO stores both, but hides the
+    second from lists while the first is there. The lake's own keys never do so.
+
     Args:
         bucket: Name of the bucket.
         client: A boto3 S3 client, see `s3_client`.
@@ -523,11 +526,11 @@ class S3Storage:
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         """One request; a store that cannot be reached or is overloaded raises `Unavailable`."""
-        from botocore.exceptions import ClientError, HTTPClientError
+        from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
         try:
             answer: dict[str, Any] = getattr(self.client, operation)(Bucket=self.bucket, **request)
-        except HTTPClientError as error:
+        except (ConnectionError, HTTPClientError) as error:
             raise Unavailable(f"{self.url} cannot be reached: {error}") from error
         except ClientError as error:
             if _status(error) >= 500 or _status(error) == 429:
