@@ -1,0 +1,326 @@
+"""The tables of associations: the register, what it counts per commune, and its history of creations.
+
+An association is counted where its seat is. Position A is in the stock; D left it on its day of dissolution; S
+(suppressed: registered by error) and R (taken over: WALDEC has it) never count. The register of a year was taken before
+the year's last day unless a snapshot of 1 January came in: `connu_jusqu_au` says how far it reaches.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import narwhals as nw
+
+from elexxion_assets.columns import ANNEE, COMMUNE
+from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.themes.association.datasets import (
+    ANCIEN_ID,
+    CODE_COMMUNE,
+    CODE_POSTAL,
+    DATE_CREATION,
+    DATE_DECLARATION,
+    DATE_DISSOLUTION,
+    DATE_MAJ,
+    DATE_PUBLICATION,
+    GROUPEMENT,
+    ID_ASSOCIATION,
+    ID_REPRIS,
+    LIBELLE_COMMUNE,
+    MANAGER,
+    MANAGER_ADDRESS,
+    NATURE,
+    OBJET,
+    OBJET_SOCIAL1,
+    POSITION,
+    RNA_IMPORT,
+    RNA_WALDEC,
+    SIRET,
+    TITRE,
+)
+from elexxion_assets.themes.association.objects import FAMILIES
+
+OLDEST = 1800
+"""Years of creation before this one are typing errors."""
+
+FAMILLE = Column(
+    name="famille_objet",
+    kind=Kind.TEXT,
+    description="Family of the main social object: the first three digits of its code",
+    required=False,
+    isin=tuple(family.code for family in FAMILIES),
+    examples=("006", "011"),
+    counter_examples=("000", "sport"),
+)
+FAMILLE_LIBELLE = Column(
+    name="famille_objet_libelle",
+    kind=Kind.TEXT,
+    description="Official name of the family",
+    required=False,
+    isin=tuple(family.label for family in FAMILIES),
+)
+ORIGINE = Column(
+    name="origine",
+    kind=Kind.TEXT,
+    description="File of the register that the row comes from",
+    isin=("waldec", "import"),
+)
+
+REGISTRE_COLUMNS = (
+    ID_ASSOCIATION,
+    ORIGINE,
+    ANCIEN_ID,
+    ID_REPRIS,
+    SIRET,
+    TITRE,
+    OBJET,
+    OBJET_SOCIAL1,
+    FAMILLE,
+    FAMILLE_LIBELLE,
+    DATE_CREATION,
+    DATE_DECLARATION,
+    DATE_PUBLICATION,
+    DATE_DISSOLUTION,
+    POSITION,
+    NATURE,
+    GROUPEMENT,
+    CODE_COMMUNE,
+    CODE_POSTAL,
+    LIBELLE_COMMUNE,
+    *MANAGER,
+    *MANAGER_ADDRESS,
+    DATE_MAJ,
+)
+
+
+# --- silver -----------------------------------------------------------------------------------------------------------
+
+
+def registre(waldec: Frame, imported: Frame, *, period: str) -> Frame:
+    """Every association once: what WALDEC holds, and of the older file what WALDEC does not hold."""
+    held = waldec.select("id_association")
+    held_as = held.select(nw.col("id_association").alias("id_repris"))
+    older = imported.join(held, on="id_association", how="anti").join(held_as, on="id_repris", how="anti")
+    return nw.concat([_completed(waldec, "waldec"), _completed(older, "import")], how="vertical")
+
+
+def _completed(rows: Frame, origin: str) -> Frame:
+    """The rows of one file in the columns of the register."""
+    given = rows.collect_schema().names()
+    absent = [column for column in REGISTRE_COLUMNS if column.name not in given]
+    code = nw.col("objet_social1").str.slice(0, 3)
+    family = nw.when(code.is_in([family.code for family in FAMILIES])).then(code)
+    labels = {family.code: family.label for family in FAMILIES}
+    return (
+        rows.with_columns(*(nw.lit(None, dtype=column.kind.dtype).alias(column.name) for column in absent))
+        .with_columns(nw.lit(origin).alias("origine"), family.alias("famille_objet"))
+        .with_columns(
+            nw.col("famille_objet")
+            .replace_strict(list(labels), list(labels.values()), default=None, return_dtype=nw.String())
+            .alias("famille_objet_libelle")
+        )
+        .select(*(column.name for column in REGISTRE_COLUMNS), "_delivery", "_line")
+    )
+
+
+REGISTRE_RULES = (
+    Rule(
+        name="commune_connue",
+        description="The commune of the seat is known; without it an association counts in no commune",
+        broken=nw.col("code_commune").is_null(),
+    ),
+    Rule(
+        name="objet_connu",
+        description="The main social object is a code of a known family",
+        broken=nw.col("famille_objet").is_null(),
+    ),
+    Rule(
+        name="creation_plausible",
+        description=f"The day of creation is after {OLDEST} and not after the last update",
+        broken=(nw.col("date_creation") > nw.col("date_maj")) | (nw.col("date_creation") < nw.lit(date(OLDEST, 1, 1))),
+    ),
+    Rule(
+        name="dissolution_datee",
+        description="A dissolved association has its day of dissolution",
+        broken=(nw.col("position") == "D") & nw.col("date_dissolution").is_null(),
+    ),
+    Rule(
+        name="dissolution_apres_creation",
+        description="No association was dissolved before it was created",
+        broken=nw.col("date_dissolution") < nw.col("date_creation"),
+    ),
+    Rule(
+        name="active_non_dissoute",
+        description="An active association has no day of dissolution",
+        broken=(nw.col("position") == "A") & ~nw.col("date_dissolution").is_null(),
+    ),
+)
+
+
+# --- gold -------------------------------------------------------------------------------------------------------------
+
+
+def _count(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+
+
+def _is_counted() -> nw.Expr:
+    return nw.col("position").is_in(["A", "D"])
+
+
+def communes(rows: Frame, *, period: str) -> Frame:
+    """Stock at the end of the year `period`, creations and dissolutions in it, per commune."""
+    year, last_day = int(period), nw.lit(date(int(period), 12, 31))
+    created_later = (nw.col("date_creation") > last_day).fill_null(False)
+    left = (nw.col("date_dissolution") <= last_day).fill_null(False)
+    dissolved_later = (nw.col("position") == "D") & (nw.col("date_dissolution") > last_day)
+    in_stock = ~created_later & ~left & ((nw.col("position") == "A") | dissolved_later)
+    is_created = _is_counted() & (nw.col("date_creation").dt.year() == year)
+    is_dissolved = (nw.col("position") == "D") & (nw.col("date_dissolution").dt.year() == year)
+    # Two steps, so that the wide one runs over a few rows per commune only.
+    by_family = (
+        rows.filter(~nw.col("code_commune").is_null())
+        .group_by("code_commune", "famille_objet")
+        .agg(
+            _count(in_stock).alias("stock"),
+            _count(in_stock & nw.col("date_creation").is_null()).alias("stock_sans_date_creation"),
+            _count(is_created).alias("creations"),
+            _count(is_dissolved).alias("dissolutions"),
+        )
+    )
+
+    def of(family: nw.Expr, what: str) -> nw.Expr:
+        return nw.when(family).then(nw.col(what)).otherwise(nw.lit(0)).sum()
+
+    families = [
+        of(nw.col("famille_objet") == family.code, what).alias(f"{what}_{family.name}")
+        for what in ("stock", "creations")
+        for family in FAMILIES
+    ]
+    unknown = [
+        of(nw.col("famille_objet").is_null(), what).alias(f"{what}_objet_inconnu") for what in ("stock", "creations")
+    ]
+    wide = by_family.group_by("code_commune").agg(*(nw.col(what).sum() for what in _COUNTS), *families, *unknown)
+    known = rows.select(nw.col("date_maj").max().alias("connu_jusqu_au"))
+    return wide.join(known, how="cross").with_columns(nw.lit(year).alias("annee"))
+
+
+def creations(rows: Frame, *, period: str) -> Frame:
+    """Creations and dissolutions of every year up to `period`, per commune, as the register of that year knows them."""
+    placed = rows.filter(~nw.col("code_commune").is_null())
+    one, none = nw.lit(1), nw.lit(0)
+    created = placed.filter(_is_counted()).select(
+        "code_commune",
+        nw.col("date_creation").dt.year().alias("annee"),
+        one.alias("creations"),
+        nw.when(nw.col("position") == "A").then(one).otherwise(none).alias("encore_actives"),
+        none.alias("dissolutions"),
+    )
+    dissolved = placed.filter(nw.col("position") == "D").select(
+        "code_commune",
+        nw.col("date_dissolution").dt.year().alias("annee"),
+        none.alias("creations"),
+        none.alias("encore_actives"),
+        one.alias("dissolutions"),
+    )
+    events = nw.concat([created, dissolved], how="vertical").filter(nw.col("annee").is_between(OLDEST, int(period)))
+    return events.group_by("code_commune", "annee").agg(
+        *(nw.col(what).sum() for what in ("creations", "encore_actives", "dissolutions"))
+    )
+
+
+_COUNTS = ("stock", "stock_sans_date_creation", "creations", "dissolutions")
+_NOT_IN_ALSACE_MOSELLE = "Bas-Rhin, Haut-Rhin and Moselle have their own law: their associations are not in the RNA."
+
+
+def _number(name: str, description: str, warning: str | None = None) -> Column:
+    return Column(name=name, kind=Kind.INTEGER, description=description, unit="associations", ge=0, warning=warning)
+
+
+COMMUNES_COLUMNS = (
+    COMMUNE.but(
+        description="Commune of the seat, as published; in Paris, Lyon and Marseille the arrondissement",
+        warning=_NOT_IN_ALSACE_MOSELLE,
+    ),
+    ANNEE,
+    Column(
+        name="connu_jusqu_au",
+        kind=Kind.DATE,
+        description="Day of the latest update in the register: the figures of the year reach so far",
+        required=False,
+        warning="Before 31 December the year is not complete.",
+    ),
+    _number("stock", "Active associations at the end of the year"),
+    _number(
+        "stock_sans_date_creation",
+        "Of the stock, associations whose day of creation is not known",
+        "They are in every year's stock and in no year's creations.",
+    ),
+    _number("creations", "Associations created in the year, dissolved ones included"),
+    _number("dissolutions", "Associations dissolved in the year", "Many associations end without declaring it."),
+    *(_number(f"stock_{family.name}", f"Stock: {family.label}") for family in FAMILIES),
+    _number("stock_objet_inconnu", "Stock: no or unknown social object"),
+    *(_number(f"creations_{family.name}", f"Creations: {family.label}") for family in FAMILIES),
+    _number("creations_objet_inconnu", "Creations: no or unknown social object"),
+)
+CREATIONS_COLUMNS = (
+    COMMUNES_COLUMNS[0],
+    ANNEE.but(description="Year of creation or dissolution", ge=OLDEST),
+    _number(
+        "creations",
+        "Associations created in the year that the register of the period still holds",
+        "The register forgets associations some years after their dissolution: early years are too low.",
+    ),
+    _number("encore_actives", "Of these, the ones active when the register was taken"),
+    _number("dissolutions", "Associations dissolved in the year that the register of the period still holds"),
+)
+
+
+def _sums_to(total: str) -> Rule:
+    parts = [f"{total}_{family.name}" for family in FAMILIES] + [f"{total}_objet_inconnu"]
+    return Rule(
+        name=f"{total}_par_objet",
+        description=f"The social objects add up to `{total}`",
+        broken=nw.sum_horizontal(*(nw.col(part) for part in parts)) != nw.col(total),
+        blocking=True,
+    )
+
+
+TABLES = (
+    Table(
+        layer=Layer.SILVER,
+        name="registre",
+        description="One row per association of the national register, as its last snapshot of the year says",
+        columns=REGISTRE_COLUMNS,
+        key=("id_association",),
+        inputs=(RNA_WALDEC.name, RNA_IMPORT.name),
+        function=registre,
+        rules=REGISTRE_RULES,
+    ),
+    Table(
+        layer=Layer.GOLD,
+        name="communes",
+        description="Associations per commune and year: stock at the end, creations, dissolutions, by social object",
+        columns=COMMUNES_COLUMNS,
+        key=("code_commune", "annee"),
+        inputs=("silver/registre",),
+        function=communes,
+        rules=(_sums_to("stock"), _sums_to("creations")),
+    ),
+    Table(
+        layer=Layer.GOLD,
+        name="creations",
+        description="History of creations and dissolutions per commune and year, as the register of the period knows it",
+        columns=CREATIONS_COLUMNS,
+        key=("code_commune", "annee"),
+        inputs=("silver/registre",),
+        function=creations,
+        rules=(
+            Rule(
+                name="actives_parmi_creees",
+                description="Associations still active are among the created ones",
+                broken=nw.col("encore_actives") > nw.col("creations"),
+                blocking=True,
+            ),
+        ),
+    ),
+)
