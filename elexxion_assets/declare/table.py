@@ -58,6 +58,8 @@ class Table:
             `_line` kept). A silver input holds typed, valid rows of the release that won; a dataset that has nothing
             for the period is an empty frame. Other inputs hold `period` and the `lookback` periods before it.
         lookback: Number of earlier periods that the inputs also hold (gold and platinum).
+        datasets: Datasets without which the table has no rows: it is built only for the periods that one of them
+            covers. By default those of its inputs.
         rules: Rules beyond the columns' own.
     """
 
@@ -69,4 +71,5 @@ class Table:
     inputs: tuple[str, ...]
     function: Callable[..., Frame]
     lookback: int = 0
+    datasets: tuple[str, ...] | None = None
     rules: tuple[Rule, ...] = ()

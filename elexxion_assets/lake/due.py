@@ -102,9 +102,11 @@ def _grouped(theme: Theme, asked: Mapping[str, set[str]], deliveries: Mapping[st
 
 def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:
     """The tables made of these datasets, directly or through other tables."""
+    brought = {name for name in datasets if "/" not in name}
     touched = set(datasets)
     for table in theme.tables:
-        if touched.intersection(table.inputs):
+        fed = table.datasets is None or not brought or brought.intersection(table.datasets)
+        if fed and touched.intersection(table.inputs):
             touched.add(f"{table.layer}/{table.name}")
     return {name for name in touched if "/" in name}
 

@@ -289,6 +289,12 @@ def _identities(votes: nw.Expr) -> tuple[Rule, ...]:
     )
 
 
+_WITH_COMMUNES = tuple(
+    dataset.name
+    for dataset in DATASETS
+    if dataset.name not in {"cantons", "circonscriptions", "departements", "regions"}
+)
+
 PARTICIPATION_TABLE = Table(
     layer=Layer.SILVER,
     name="participation",
@@ -337,6 +343,7 @@ COMMUNES = Table(
     ),
     key=("code_commune",),
     inputs=("silver/participation", "silver/resultats"),
+    datasets=_WITH_COMMUNES,
     function=communes,
     rules=_identities(_VOTES_OF_ALL_BLOCS),
 )
@@ -366,6 +373,7 @@ COMMUNES_CANDIDATS = Table(
     ),
     key=("code_commune", "candidat"),
     inputs=("silver/participation", "silver/resultats"),
+    datasets=_WITH_COMMUNES,
     function=communes_candidats,
 )
 
