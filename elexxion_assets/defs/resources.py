@@ -6,9 +6,10 @@ No `from __future__ import annotations` here: Dagster reads the annotations of r
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -20,6 +21,9 @@ from elexxion_assets.lake.ledger import Ledger
 from elexxion_assets.lake.storage import Storage, open_storage
 from elexxion_assets.settings import settings
 from elexxion_assets.themes import all_themes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORKER = "elexxion/worker"
 """Tag of a run: host, process and start time of its worker, to tell a dead run from a slow one."""
@@ -74,15 +78,22 @@ class LakeIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
-        """The rows of one period or of several, as one frame."""
-        theme, layer, table = context.asset_key.path
-        periods = context.asset_partition_keys if context.has_asset_partitions else []
-        frames = []
-        for period in periods:
-            with self.lake.storage.local(layout.table_key(theme, Layer(layer), table, period)) as file:
-                frames.append(pl.read_parquet(file))
-        return pl.concat(frames)
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
+        """The declared columns of one period or of several, as one pandas frame that pandera has judged."""
+        from elexxion_assets.quality.schema import pandera_schema
+
+        theme, layer, name = context.asset_key.path
+        table = self.lake.themes[theme].table(Layer(layer), name)
+        names = [column.name for column in table.columns]
+        with ExitStack() as stack:
+            files = [
+                stack.enter_context(self.lake.storage.local(layout.table_key(theme, table.layer, name, period)))
+                for period in context.asset_partition_keys
+            ]
+            rows = pl.scan_parquet(files).select(names).collect().to_pandas()
+        several = len(context.asset_partition_keys) > 1
+        judged: pd.DataFrame = pandera_schema(table.columns, () if several else table.key).validate(rows, lazy=True)
+        return judged
 
 
 def resources() -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -214,6 +216,12 @@ def _scan(
     return pl.concat(frames[1:] or frames), inputs
 
 
+@cache
+def _shared() -> TemporaryDirectory[str]:
+    """Typed rows that several tables of one process are made of; gone with it."""
+    return TemporaryDirectory(prefix="elexxion-")
+
+
 class _Contracted:
     """The rows of a dataset for one period: normalised, typed, the bad ones in quarantine, the newest release."""
 
@@ -247,7 +255,7 @@ class _Contracted:
                 continue  # its reading has not ended: whoever ends it asks for this table again
             facts = delivery.tables[position]
             bronze = self.storage.local(entry.key)
-            kept, lines = self._contract(self.stack.enter_context(bronze), delivery, facts, position)
+            kept, lines = self._contract(self.stack.enter_context(bronze), entry.etag, delivery, facts, position)
             order = (str(facts["release"]), delivery.received_at.isoformat(), position)
             parts.append((order, kept, lines))
             self.inputs.append(
@@ -262,7 +270,7 @@ class _Contracted:
         return self._newest(parts)
 
     def _contract(
-        self, bronze: Path, delivery: Delivery, facts: dict[str, Any], position: int
+        self, bronze: Path, etag: str, delivery: Delivery, facts: dict[str, Any], position: int
     ) -> tuple[pl.LazyFrame, int]:
         """Types one delivery's rows; gives the valid ones and the number of source lines that they come from.
 
@@ -273,8 +281,11 @@ class _Contracted:
         source = pl.scan_parquet(bronze)
         source_rows = int(source.select(pl.len()).collect().item())
         normalised = self.dataset.normalise(self.dataset, nw.from_native(source), table)
-        typed_file = self.scratch / f"{self.dataset.name}-{delivery.id}-{position}.parquet"
-        contract.apply(normalised, columns).to_native().sink_parquet(typed_file, compression_level=1)
+        typed_file = self._typed_file(etag, delivery.id, position)
+        if not typed_file.exists():
+            partial = typed_file.with_suffix(".partial")
+            contract.apply(normalised, columns).to_native().sink_parquet(partial, compression_level=1)
+            partial.rename(typed_file)
         typed = pl.scan_parquet(typed_file)
 
         wrong = [typed.filter(pl.col(contract.REASON).is_not_null()).select("_line", contract.REASON)]
@@ -322,6 +333,14 @@ class _Contracted:
             valid = valid.join(reasons.lazy().select("_line"), on="_line", how="anti")
         names = [*(column.name for column in columns), *(TARGET if self.dataset.geography else ())]
         return valid.select(*names, pl.lit(delivery.id).alias("_delivery"), "_line"), source_rows - rejected
+
+    def _typed_file(self, etag: str, delivery: str, position: int) -> Path:
+        """Where the typed rows go: kept for the rest of the process when another silver table is made of them too."""
+        name = f"{self.theme.name}-{self.dataset.name}-{self.period}-{delivery}-{position}"
+        if sum(self.dataset.name in table.inputs for table in self.theme.tables) < 2:
+            return self.scratch / f"{name}.parquet"
+        version = hashlib.sha256(etag.encode()).hexdigest()[:16]
+        return Path(_shared().name) / f"{name}-{version}.parquet"
 
     def _carried(self, valid: pl.LazyFrame, geography: Geography, table: TextTable) -> pl.LazyFrame:
         cog = Cog.builtin()
