@@ -327,6 +327,21 @@ def why(
 
 
 @app.command()
+def dictionary(
+    folder: Annotated[Path, typer.Option("--out", help="Folder to write into.")] = Path("dictionary"),
+    as_json: AsJson = False,
+) -> None:
+    """Write the data dictionary: a page per dataset and table."""
+    from elexxion_assets.publishing.dictionary import write_dictionary
+
+    written = write_dictionary(all_themes(), folder)
+    if as_json:
+        _print_json([str(path) for path in written])
+        return
+    out.print(f"{len(written)} pages in {folder}", highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
 def demo(
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Stop after the summary.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic files.")] = 1,

@@ -17,6 +17,7 @@ from elexxion_assets.defs.resources import LakeResource
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, publish, stage
 from elexxion_assets.lake.intake import read_again
+from elexxion_assets.publishing.dictionary import dataset_page, table_page
 from elexxion_assets.quality.checks import CheckResult, check_names
 
 DELIVERIES = dg.AssetKey(["intake", "deliveries"])
@@ -76,7 +77,10 @@ def bronze_asset(theme: Theme, dataset: Dataset) -> dg.AssetsDefinition:
         pool=theme.name,
         description=f"{dataset.title} ({dataset.source}), every column as text, every row with its file and line. "
         f"Published at {dataset.page}.",
-        metadata={"publisher": dg.MetadataValue.url(dataset.page)},
+        metadata={
+            "publisher": dg.MetadataValue.url(dataset.page),
+            "dictionary": dg.MetadataValue.md(dataset_page(theme, dataset)),
+        },
     )
     def bronze(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         rows = 0
@@ -130,7 +134,7 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
         metadata={
             "dagster/column_schema": column_schema(table.columns),
             "dagster/table_name": f"{theme.name}/{table.layer}/{table.name}",
-            "key": list(table.key),
+            "dictionary": dg.MetadataValue.md(table_page(theme, table)),
         },
     )
     def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:

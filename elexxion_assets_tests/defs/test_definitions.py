@@ -17,7 +17,7 @@ from elexxion_assets.definitions import defs
 from elexxion_assets.quality.checks import check_names
 from elexxion_assets.themes import all_themes
 
-PURE = ("declare", "themes", "columns", "reading", "geography", "lake", "quality", "settings")
+PURE = ("declare", "themes", "columns", "reading", "geography", "lake", "quality", "publishing", "settings")
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,12 @@ def test_the_code_location_loads_in_a_server_of_its_own(tmp_path: Path) -> None:
     finally:
         server.terminate()
         server.wait(30)
+
+
+def test_the_ui_shows_the_page_of_the_dictionary(graph: dg.AssetGraph) -> None:  # type: ignore[name-defined]
+    from elexxion_assets.publishing.dictionary import table_page
+
+    for theme in all_themes().values():
+        for table in theme.tables:
+            shown = graph.get(key(theme.name, table.layer, table.name)).metadata["dictionary"]
+            assert shown.md_str == table_page(theme, table)
