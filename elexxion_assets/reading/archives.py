@@ -36,8 +36,7 @@ def open_archive(path: Path, scratch: Path) -> Iterator[tuple[str, Path | Refusa
         Name of the member, and where its bytes are or why they cannot be taken.
 
     Raises:
-        Refusal: The archive as a whole cannot be read (`truncated`, `empty`), or asks for too much (`too_many_members`,
-            `bomb`).
+        Refusal: The archive as a whole cannot be read (`truncated`, `empty`) or holds too much (`too_many_members`).
     """
     yield from _Archive(scratch).members(path, "", 1)
 
@@ -87,7 +86,7 @@ class _Archive:
             try:
                 yield from self.members(target, f"{name}/", depth + 1)
             except Refusal as refusal:
-                if refusal.rule in {"too_many_members", "bomb"}:
+                if refusal.rule == "too_many_members":
                     raise
                 yield name, refusal
         finally:
@@ -104,12 +103,12 @@ class _Archive:
         try:
             with archive.open(info) as source, target.open("wb") as out:
                 self.meter.copy(source, out, info.compress_size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-            raise Refusal("corrupt", f"« {info.filename} » is damaged inside the archive ({error}).") from None
         except NotImplementedError:
             raise Refusal(
                 "unsupported_format", f"« {info.filename} » is compressed by a method that cannot be read; use deflate."
             ) from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+            raise Refusal("corrupt", f"« {info.filename} » is damaged inside the archive ({error}).") from None
 
 
 def _is_furniture(info: zipfile.ZipInfo) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from elexxion_assets.declare import Dataset, Match, Refusal, TextTable, Theme
 
+_TOLD = 6
+
 
 def recognise(table: TextTable, themes: Mapping[str, Theme]) -> tuple[Theme, Dataset]:
     """The dataset that explains most columns of the table, among all themes.
@@ -38,8 +40,12 @@ def _unknown(table: TextTable, matches: list[tuple[Match, Theme, Dataset]]) -> R
     match, theme, dataset = max(matches, key=lambda found: (found[0].score - len(found[0].missing), found[0].score))
     said = f"{_what(table)} is none of the known datasets."
     if match.score:
-        said += f" The nearest is {theme.name}/{dataset.name} ({dataset.title}); it lacks " + "; ".join(match.missing)
-        said = "; ".join([said, *match.differences]) + "."
+        said += f" The nearest is {theme.name}/{dataset.name} ({dataset.title}); it lacks " + "; ".join(
+            match.missing[:_TOLD]
+        )
+        if len(match.missing) > _TOLD:
+            said += f"; and {len(match.missing) - _TOLD} more"
+        said = "; ".join([said, *match.differences[:_TOLD]]) + "."
     named = [name for name in table.header if name.strip()][:8]
     said += f" Its columns: {', '.join(named)}…" if named else " It has no header."
     return Refusal("unknown_dataset", said)

@@ -63,7 +63,9 @@ def _agreement(sample: str, separator: str, escape: str | None = None) -> _Agree
     if not divided or (max(widths[:5]) < 2 and divided.total() * 2 < len(widths)):
         return None
     width, count = divided.most_common(1)[0]
-    start = next(position for position, fields in enumerate(widths) if fields >= max(2, width / 5))
+    # Headers may be much shorter than the data; but a comma also stands in titles.
+    least = width if separator == "," else max(2, width / 5)
+    start = next(position for position, fields in enumerate(widths) if fields >= least)
     return _Agreement(count / len(widths), width, start, separator)
 
 

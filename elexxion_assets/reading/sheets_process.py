@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
+import errno
 import json
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import Any
 import python_calamine
 
 _EXACT = 2**53
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE}
+"""Faults that say nothing about the workbook."""
 
 
 def _text(value: Any) -> str:
@@ -74,7 +77,9 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except python_calamine.PasswordError:
         sys.exit("encrypted")
-    except (python_calamine.CalamineError, python_calamine.ZipError, python_calamine.XmlError, OSError) as error:
-        sys.exit(f"corrupt: {error}")
     except MemoryError:
         sys.exit("too_big")
+    except OSError as error:
+        sys.exit(f"{'machine' if error.errno in _MACHINE else 'corrupt'}: {error}")
+    except (python_calamine.CalamineError, python_calamine.ZipError, python_calamine.XmlError) as error:
+        sys.exit(f"corrupt: {error}")

@@ -68,12 +68,11 @@ def measure(path: Path, separator: str) -> Structure:
             file.seek(0)
         while block := file.read(limits.BLOCK):
             if not block.endswith(b"\n"):
-                block += file.readline(limits.MAX_RECORD)
-            if len(block) > limits.MAX_RECORD:
-                raise Refusal(
-                    "huge_record",
-                    f"After line {structure.lines} comes one of more than {limits.MAX_RECORD >> 20} MB: is it a table?",
-                )
+                rest = file.readline(limits.MAX_RECORD)
+                if len(rest) >= limits.MAX_RECORD:
+                    line, size = structure.lines + block.count(b"\n") + 1, limits.MAX_RECORD >> 20
+                    raise Refusal("huge_record", f"Line {line} is longer than {size} MB: is it a table?")
+                block += rest
             _see(structure, block)
     return structure
 
@@ -89,12 +88,14 @@ def _see(structure: Structure, block: bytes) -> None:
         structure.marks += block.count(_MARK)
     if structure.regular:
         whole = block if block.endswith(b"\n") else block + b"\n"
-        structure.regular = _see_records(structure, whole, np.frombuffer(whole, dtype=np.uint8))
+        sound = not block.endswith(b"\r")
+        structure.regular = sound and _see_records(structure, whole, np.frombuffer(whole, dtype=np.uint8))
 
 
 def _see_records(structure: Structure, block: bytes, array: Bytes) -> bool:
     """Counts the fields of every line of the block; False where the block is not regular."""
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+        # A carriage return alone: only the csv module can be told what that means.
         return False
     marks = (array == ord(structure.separator)) | (array == _LF)
     if b'"' in block:

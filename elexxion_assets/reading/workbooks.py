@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,7 @@ def read_workbook(
 
     Raises:
         Refusal: `encrypted`, `corrupt`, `too_big`, `cut_by_excel`, or `no_rows` where no sheet holds a table.
+        OSError: The machine failed, not the workbook (no space left).
     """
     folder = scratch / "sheets"
     folder.mkdir()
@@ -78,7 +80,14 @@ def _unfold(path: Path, folder: Path) -> list[dict[str, Any]]:
     said = (done.stderr.strip().splitlines() or [""])[-1]
     if said == "encrypted":
         raise Refusal("encrypted", "The workbook is protected by a password; drop it without one.")
-    if said == "too_big" or "memory allocation" in done.stderr or "capacity overflow" in done.stderr:
+    if said.startswith("machine"):
+        raise OSError(said)
+    if (
+        said == "too_big"
+        or done.returncode == -signal.SIGKILL
+        or "memory allocation" in done.stderr
+        or "capacity overflow" in done.stderr
+    ):
         raise Refusal(
             "too_big", "The workbook needs more memory than a table may: perhaps a lone cell stands in its far corner."
         )
