@@ -107,6 +107,29 @@ def test_a_delivery_that_has_a_document_always_has_one(way: list[Step], before: 
     raise AssertionError("the step has more requests than were tried")
 
 
+LOOKS = [("find", way) for way in WAYS if len(way) > 1] + [
+    ("unfinished", way) for way in WAYS if len(way) > 1 and way[-2] is LANDED
+]
+
+
+@pytest.mark.parametrize(("look", "way"), LOOKS, ids=[f"{look}-{names(way)}" for look, way in LOOKS])
+def test_looking_puts_documents_into_their_place(look: str, way: list[Step]) -> None:
+    for moment in range(1, REQUESTS):
+        storage = MemoryStorage()
+        delivery = take(storage, way[:-1])
+        state, facts = way[-1]
+        with suppress(Killed):
+            Ledger(Connection(storage, moment, True, killed)).advance(delivery, state, **facts)
+            return
+        if look == "find":
+            Ledger(storage).find("a.csv")
+        else:
+            list(Ledger(storage).unfinished())
+        (record,) = Ledger(storage).all()
+        assert set(documents(storage)) == {record.document}
+    raise AssertionError("the step has more requests than were tried")
+
+
 def steps() -> list[tuple[str, Callable[[Any, Delivery], object]]]:
     """What another daemon may do in between, knowing the delivery as it was or as it is."""
 
