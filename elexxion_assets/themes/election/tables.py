@@ -139,7 +139,7 @@ def _indicators(units: Frame, votes: Frame, key: str, period: str) -> Frame:
 
 
 _COMMUNE_LEVELS = ("commune", "bureau")
-_DEPARTEMENT_LEVELS = ("departement", "commune", "bureau", "circonscription", "canton")
+_DEPARTEMENT_LEVELS = ("departement", "commune", "circonscription", "canton")
 
 
 def _commune_units(participation: Frame) -> Frame:
@@ -188,10 +188,18 @@ def departements(participation: Frame, resultats: Frame, period: str) -> Frame:
     # The ministry counts Saint-Martin and Saint-Barthélemy as one, their communes have INSEE's 977 and 978.
     code = nw.col("code_departement")
     joint = nw.when(code.is_in(["977", "978"])).then(nw.lit("ZX")).otherwise(code).alias("code_departement")
-    units = _finest(participation.with_columns(joint), "code_departement", _DEPARTEMENT_LEVELS)
-    votes = _finest(resultats.with_columns(joint), "code_departement", _DEPARTEMENT_LEVELS)
+    units = _rows_of_departements(participation.with_columns(joint))
+    votes = _rows_of_departements(resultats.with_columns(joint))
     summed = _sums(units, ("code_departement",), _FIGURES, nw.col("niveau").min())
     return _indicators(summed, votes, "code_departement", period)
+
+
+def _rows_of_departements(frame: Frame) -> Frame:
+    """The rows that each département is the sum of; each of its communes as published, or else by its bureaux."""
+    communes = _finest(frame, "code_commune", _COMMUNE_LEVELS).drop("_order")
+    communes = communes.with_columns(nw.lit("commune").alias("niveau"))
+    others = frame.filter(~nw.col("niveau").is_in(_COMMUNE_LEVELS))
+    return _finest(nw.concat([communes, others]), "code_departement", _DEPARTEMENT_LEVELS)
 
 
 def _rate(name: str, description: str) -> Column:
