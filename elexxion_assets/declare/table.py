@@ -59,6 +59,8 @@ class Table:
             for the period is an empty frame. Other inputs hold `period` and the `lookback` periods before it.
         lookback: Number of earlier periods that the inputs also hold (gold and platinum).
         rules: Rules beyond the columns' own.
+        may_be_empty: Whether no row is a right answer, as for what is known before the first period. Such a table is
+            published empty, so that it is built again when an earlier period arrives.
     """
 
     layer: Layer
@@ -70,3 +72,4 @@ class Table:
     function: Callable[..., Frame]
     lookback: int = 0
     rules: tuple[Rule, ...] = ()
+    may_be_empty: bool = False
