@@ -61,6 +61,8 @@ class Table:
         datasets: Datasets without which the table has no rows: it is built only for the periods that one of them
             covers. By default those of its inputs.
         rules: Rules beyond the columns' own.
+        may_be_empty: Whether no row is a right answer, as for what is known before the first period. Such a table is
+            published empty, so that it is built again when an earlier period arrives.
     """
 
     layer: Layer
@@ -73,3 +75,4 @@ class Table:
     lookback: int = 0
     datasets: tuple[str, ...] | None = None
     rules: tuple[Rule, ...] = ()
+    may_be_empty: bool = False

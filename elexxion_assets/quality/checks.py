@@ -26,7 +26,7 @@ STANDARD = {
     REQUIRED_VALUES: "No required column lacks a value.",
     ALLOWED_VALUES: "Every value keeps the pattern, the list or the bounds of its column.",
 }
-"""Checks that every table has; all of them block."""
+"""Checks that every table has, but for `not_empty` where it may be empty; all of them block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,8 @@ class CheckResult:
 def check_names(table: Table) -> dict[str, tuple[str, bool]]:
     """Name of every check of a table, with its description and whether it blocks."""
     names = {name: (description, True) for name, description in STANDARD.items()}
+    if table.may_be_empty:
+        del names[NOT_EMPTY]
     return names | {rule.name: (rule.description, rule.blocking) for rule in table.rules}
 
 

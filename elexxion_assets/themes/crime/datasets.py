@@ -19,6 +19,7 @@ from elexxion_assets.declare import (
     Column,
     Dataset,
     Frame,
+    Geography,
     Kind,
     Match,
     Refusal,
@@ -47,6 +48,8 @@ MASKED = "ndiff"
 """What the publisher writes for a figure under statistical secrecy. It is not zero, and not always small."""
 
 CODE_COMMUNE = COMMUNE.but(
+    pattern=r"(?:[0-8][0-9]|9[0-8]|2[AB])[0-9]{3}",
+    counter_examples=(*COMMUNE.counter_examples, "99100"),
     source_names=("CODGEO", *(f"CODGEO_{year}" for year in range(2016, 2051)), "code_commune"),
     warning=(
         "Text, never a number: 01001 is not 1001. The base holds Paris, Lyon and Marseille as communes and also their "
@@ -224,6 +227,12 @@ def geography(table: TextTable) -> str | None:
     return geography_in_columns(table) or (in_name[1] if in_name else None)
 
 
+def vintage(table: TextTable, period: str) -> int | None:
+    """The vintage of the codes: a release says all its years in one geography."""
+    year = geography(table)
+    return None if year is None else int(year)
+
+
 def release(table: TextTable, rows: Mapping[str, int]) -> str:
     """The release: last year covered, geography of the columns, date of production in the file's name.
 
@@ -285,7 +294,7 @@ def normalise(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
     )
 
 
-def _base(name: str, title: str, columns: tuple[Column, ...]) -> Dataset:
+def _base(name: str, title: str, columns: tuple[Column, ...], geography: Geography | None = None) -> Dataset:
     return Dataset(
         name=name,
         title=title,
@@ -297,6 +306,7 @@ def _base(name: str, title: str, columns: tuple[Column, ...]) -> Dataset:
         release=release,
         match=match,
         normalise=normalise,
+        geography=geography,
     )
 
 
@@ -304,6 +314,7 @@ COMMUNALE = _base(
     "communale",
     "Base statistique communale de la délinquance enregistrée",
     (CODE_COMMUNE, *MEASURES, COMPLEMENT_NOMBRE, COMPLEMENT_TAUX, GEOGRAPHIE),
+    Geography(vintage=vintage, arrondissements=True),
 )
 DEPARTEMENTALE = _base(
     "departementale",

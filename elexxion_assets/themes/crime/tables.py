@@ -2,7 +2,9 @@
 
 Silver says what the SSMSI publishes, one row per place, year and indicator. Gold lays the indicators side by side and
 adds them up once each: an indicator that is part of another one (the two kinds of violences physiques, the two kinds of
-usage de stupéfiants) counts only where its total is not known.
+usage de stupéfiants) counts only where its total is not known. Gold of communes speaks of the communes of the target
+vintage: counts are carried to them and kept as numbers, because those of a commune that was split since are shared out;
+where no share is in them (`est_partage` is false) they are whole.
 """
 
 from __future__ import annotations
@@ -11,29 +13,31 @@ from collections.abc import Iterable
 
 import narwhals as nw
 
-from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT, REGION
+from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, DEPARTEMENT, MOTIF, PART, REGION
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
-from elexxion_assets.themes.crime.datasets import COMMUNALE, DEPARTEMENTALE, GEOGRAPHIE, POPULATION, REGIONALE
+from elexxion_assets.geography.ministry import departement_of_commune
+from elexxion_assets.geography.plm import COMMUNE_OF
+from elexxion_assets.themes.crime.datasets import (
+    COMMUNALE,
+    DEPARTEMENTALE,
+    GEOGRAPHIE,
+    LOGEMENTS,
+    POPULATION,
+    REGIONALE,
+)
 from elexxion_assets.themes.crime.indicators import INDICATORS, PARTS, Indicator
 
-COMMUNAL = tuple(indicator for indicator in INDICATORS if indicator.communal)
+CODE_DEPARTEMENT_OF_COMMUNE = DEPARTEMENT.but(description="Département of the commune in which the figures count")
 
-_ARRONDISSEMENT = r"^(?:75(?:10[1-9]|11[0-9]|120)|6938[1-9]|132(?:0[1-9]|1[0-6]))$"
-"""Codes of the arrondissements of Paris, Lyon and Marseille, which their communes also contain."""
+COMMUNAL = tuple(indicator for indicator in INDICATORS if indicator.communal)
 
 
 # --- silver -----------------------------------------------------------------------------------------------------------
 
 
-def departement_of(code_commune: nw.Expr) -> nw.Expr:
-    """The département of a commune: two characters of its code, three overseas."""
-    overseas = code_commune.str.starts_with("97") | code_commune.str.starts_with("98")
-    return nw.when(overseas).then(code_commune.str.slice(0, 3)).otherwise(code_commune.str.slice(0, 2))
-
-
 def communale(rows: Frame, *, period: str) -> Frame:
-    """The communal base of a year, each commune with its département."""
-    return rows.with_columns(code_departement=departement_of(nw.col("code_commune")))
+    """The communal base of a year, each row with the département in which its figures count."""
+    return rows.with_columns(code_departement=departement_of_commune(nw.col(COMMUNE_CIBLE.name)))
 
 
 def as_published(rows: Frame, *, period: str) -> Frame:
@@ -67,15 +71,18 @@ SILVER_RULES = (
 )
 
 
-def _silver(dataset: Dataset, description: str, columns: tuple[Column, ...] | None = None) -> Table:
+def _silver(dataset: Dataset, description: str) -> Table:
+    communal = dataset is COMMUNALE
+    first, *others = dataset.columns
+    carried = (COMMUNE_CIBLE.but(required=True), PART, MOTIF, CODE_DEPARTEMENT_OF_COMMUNE) if communal else ()
     return Table(
         layer=Layer.SILVER,
         name=dataset.name,
         description=description,
-        columns=columns or dataset.columns,
-        key=dataset.key,
+        columns=(first, *carried, *others),
+        key=(*dataset.key, *(column.name for column in carried[:1])),
         inputs=(dataset.name,),
-        function=communale if dataset is COMMUNALE else as_published,
+        function=communale if communal else as_published,
         rules=SILVER_RULES,
     )
 
@@ -83,62 +90,127 @@ def _silver(dataset: Dataset, description: str, columns: tuple[Column, ...] | No
 # --- gold -------------------------------------------------------------------------------------------------------------
 
 
-def _families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]]]:
+def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]]]:
     """The indicators that are not contained in another one, each with those of its parts that are among them."""
     codes = {indicator.code for indicator in indicators}
     return [(i, [part for part in i.parts if part in codes]) for i in indicators if i.code not in PARTS]
 
 
+def _carried(rows: Frame) -> Frame:
+    """One row per target commune, year and indicator, from the published communes that count in it.
+
+    Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. A number
+    is known where every one of these communes has one; `_floor` is the sum of those that have. The rate of a single
+    commune, whole or shared out, is the published one; that of several is recomputed.
+    """
+    place = ["code_commune_cible", "annee"]
+    sources = rows.group_by(*place, "code_commune").agg(
+        *(nw.col(column).max() for column in ("part", "population", "logements", "code_departement", "geographie"))
+    )
+    places = sources.group_by(*place).agg(
+        *((nw.col(column) * nw.col("part")).sum().alias(column) for column in ("population", "logements")),
+        *(nw.col(column).count().alias(f"_with_{column}") for column in ("population", "logements")),
+        *(nw.col(column).max() for column in ("code_departement", "geographie")),
+        nw.len().alias("communes_sources"),
+        nw.col("part").min().alias("_part"),
+    )
+    figures = rows.group_by(*place, "indicateur").agg(
+        (nw.col("nombre") * nw.col("part")).sum().alias("_floor"),
+        nw.col("nombre").count().alias("_known"),
+        nw.len().alias("_published"),
+        nw.col("taux_pour_mille").max().alias("_rate"),
+    )
+    of_all = nw.col("_known") == nw.col("communes_sources")
+
+    def where_all_have(column: str) -> nw.Expr:
+        return nw.when(nw.col(f"_with_{column}") == nw.col("communes_sources")).then(nw.col(column)).alias(column)
+
+    return (
+        figures.join(places, on=place, how="left")
+        .with_columns(where_all_have("population"), where_all_have("logements"))
+        .with_columns(
+            nw.when(of_all).then(nw.col("_floor")).alias("nombre"),
+            nw.when(nw.col("_known") > 0).then(nw.col("_floor")).alias("_floor"),
+            (nw.col("_known") < nw.col("_published")).cast(nw.Int64()).alias("_masked"),
+            (nw.col("_part") < 1).cast(nw.Int64()).alias("est_partage"),
+        )
+        .with_columns(
+            nw.when(nw.col("communes_sources") == 1)
+            .then(nw.col("_rate"))
+            .otherwise(_expected_rate())
+            .alias("taux_pour_mille"),
+            nw.col("code_commune_cible").alias("code_commune"),
+        )
+    )
+
+
+_NOTHING, _EXACT, _SOME_SOURCES = 0, 3, 4
+"""How well a family is known; 1 and 2 are the sums of the bits of the parts that are known exactly."""
+
+
 def _value_and_state(total: str, parts: list[str]) -> tuple[nw.Expr, nw.Expr]:
-    """The count of a family of indicators, and how well it is known: 0 not at all, 1 at least so much, 2 exactly."""
-    known = nw.col(f"{total}_nombre")
+    """The count of a family of indicators, or the most that is known of it, and how well it is known."""
+    exact, floor = nw.col(f"{total}_nombre"), nw.col(f"{total}_floor")
+    mixed = exact.is_null() & ~floor.is_null()
     if not parts:
-        return known, nw.when(known.is_null()).then(nw.lit(0)).otherwise(nw.lit(2))
+        said = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(nw.lit(_EXACT))
+        return floor, nw.when(floor.is_null()).then(nw.lit(_NOTHING)).otherwise(said)
     of_parts = [nw.col(f"{part}_nombre") for part in parts]
-    none = nw.all_horizontal(*(part.is_null() for part in of_parts), ignore_nulls=False)
-    every = nw.all_horizontal(*(~part.is_null() for part in of_parts), ignore_nulls=False)
+    floors = [nw.col(f"{part}_floor") for part in parts]
+    any_part = nw.any_horizontal(*(~part.is_null() for part in floors), ignore_nulls=False)
+    floor = nw.max_horizontal(floor, nw.when(any_part).then(nw.sum_horizontal(*floors)))
+    complete = ~exact.is_null()
     # One part alone of two, known or published at all, is only a floor.
-    complete = ~known.is_null() if len(parts) < 2 else ~known.is_null() | every
-    value = nw.coalesce(known, nw.when(~none).then(nw.sum_horizontal(*of_parts)))
-    state = nw.when(complete).then(nw.lit(2)).otherwise(nw.when(none).then(nw.lit(0)).otherwise(nw.lit(1)))
-    return value, state
+    if len(parts) > 1:
+        every = nw.all_horizontal(*(~part.is_null() for part in of_parts), ignore_nulls=False)
+        exact = nw.coalesce(exact, nw.when(every).then(nw.sum_horizontal(*of_parts)))
+        complete = complete | every
+    for known, at_least in zip(of_parts, floors, strict=True):
+        mixed = mixed | (known.is_null() & ~at_least.is_null())
+    bits = nw.sum_horizontal(*((~part.is_null()).cast(nw.Int64()) * 2**i for i, part in enumerate(of_parts)))
+    otherwise = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(bits)
+    return nw.coalesce(exact, floor), nw.when(complete).then(nw.lit(_EXACT)).otherwise(otherwise)
 
 
 def _one_row_per_place_and_year(
     rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...]
 ) -> Frame:
-    """A row per place and year: each indicator's number and rate, population, how many figures are masked."""
+    """A row per place and year: each indicator's number, floor and rate, population, how many figures are masked."""
 
     def of(indicator: Indicator, column: str) -> nw.Expr:
         return nw.when(nw.col("indicateur") == indicator.code).then(nw.col(column)).max()
 
     return rows.group_by(place, "annee").agg(
         *(of(indicator, "nombre").alias(f"{indicator.code}_nombre") for indicator in indicators),
+        *(of(indicator, "_floor").alias(f"{indicator.code}_floor") for indicator in indicators),
         *(of(indicator, "taux_pour_mille").alias(f"{indicator.code}_taux") for indicator in indicators),
         *(nw.col(column).max() for column in ("population", *carried)),
-        nw.when(nw.col("nombre").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias("indicateurs_masques"),
+        nw.col("_masked").sum().alias("indicateurs_masques"),
     )
 
 
 def _with_totals(wide: Frame, indicators: tuple[Indicator, ...]) -> Frame:
-    """Adds `total`, `total_est_partiel` (1 or 0) and `_summed`: which families went into the total, and how complete.
+    """Adds `total`, `total_est_partiel` (1 or 0) and `_summed`: what went into the total, null if it cannot be said.
 
     A family that nobody in the year has figures for is not published that year: it does not make a total partial.
     """
-    families = [_value_and_state(total.code, parts) for total, parts in _families(indicators)]
-    values = [value for value, _ in families]
-    states = [f"_state_{position}" for position in range(len(families))]
-    wide = wide.with_columns(*(state.alias(name) for (_, state), name in zip(families, states, strict=True)))
+    found = [_value_and_state(total.code, parts) for total, parts in families(indicators)]
+    values = [value for value, _ in found]
+    states = [f"_state_{position}" for position in range(len(found))]
+    wide = wide.with_columns(*(state.alias(name) for (_, state), name in zip(found, states, strict=True)))
     best = wide.group_by("annee").agg(*(nw.col(name).max().alias(f"{name}_best") for name in states))
     wide = wide.join(best, on="annee", how="left")
     partial = nw.any_horizontal(
-        *((nw.col(name) < 2) & (nw.col(f"{name}_best") > 0) for name in states), ignore_nulls=False
+        *((nw.col(name) != _EXACT) & (nw.col(f"{name}_best") > _NOTHING) for name in states), ignore_nulls=False
     )
-    anything = nw.any_horizontal(*(nw.col(name) > 0 for name in states), ignore_nulls=False)
+    anything = nw.any_horizontal(*(nw.col(name) > _NOTHING for name in states), ignore_nulls=False)
+    # Which of the communes merged since are known may differ from year to year.
+    mixed = nw.any_horizontal(*(nw.col(name) == _SOME_SOURCES for name in states), ignore_nulls=False)
+    summed = nw.sum_horizontal(*(nw.col(name) * (_SOME_SOURCES + 1) ** i for i, name in enumerate(states)))
     return wide.with_columns(
         nw.when(anything).then(nw.sum_horizontal(*values)).alias("total"),
         nw.when(partial).then(nw.lit(1)).otherwise(nw.lit(0)).alias("total_est_partiel"),
-        nw.sum_horizontal(*(nw.col(name) * 3**position for position, name in enumerate(states))).alias("_summed"),
+        nw.when(~mixed).then(summed).alias("_summed"),
     )
 
 
@@ -191,27 +263,33 @@ def _mean(column: str) -> nw.Expr:
 
 
 def communes(rows: Frame, *, period: str) -> Frame:
-    """Crime per commune in the year `period`, from the silver of the communal base."""
-    gold = _side_by_side(rows, "code_commune", COMMUNAL, ("code_departement", "geographie"), period)
-    return gold.with_columns(est_arrondissement=nw.col("code_commune").str.contains(_ARRONDISSEMENT)).select(
-        column.name for column in COMMUNES_COLUMNS
-    )
+    """Crime per commune of the target vintage in the year `period`, from the silver of the communal base."""
+    carried = ("code_departement", "geographie", "logements", "communes_sources", "est_partage")
+    gold = _side_by_side(_carried(rows), "code_commune", COMMUNAL, carried, period)
+    return gold.with_columns(
+        nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
+        (nw.col("est_partage") == 1).alias("est_partage"),
+    ).select(column.name for column in COMMUNES_COLUMNS)
 
 
 def departements(rows: Frame, *, period: str) -> Frame:
     """Crime per département in the year `period`, from the silver of the departmental base."""
-    gold = _side_by_side(rows, "code_departement", INDICATORS, ("code_region", "geographie"), period)
+    figures = rows.with_columns(
+        nw.col("nombre").alias("_floor"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
+    )
+    gold = _side_by_side(figures, "code_departement", INDICATORS, ("code_region", "geographie"), period)
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
 
-def _indicator_columns(indicators: tuple[Indicator, ...]) -> tuple[Column, ...]:
+def _indicator_columns(indicators: tuple[Indicator, ...], counts: Kind) -> tuple[Column, ...]:
+    recomputed = ", recomputed where communes merged since" if counts is Kind.NUMBER else ""
     columns = []
     for indicator in indicators:
         per = "dwellings" if indicator.per_dwelling else "inhabitants"
         columns += [
             Column(
                 name=f"{indicator.code}_nombre",
-                kind=Kind.INTEGER,
+                kind=counts,
                 description=f"{indicator.label}: number",
                 unit=indicator.unit,
                 required=False,
@@ -221,7 +299,7 @@ def _indicator_columns(indicators: tuple[Indicator, ...]) -> tuple[Column, ...]:
             Column(
                 name=f"{indicator.code}_taux",
                 kind=Kind.NUMBER,
-                description=f"{indicator.label}: published rate per 1,000 {per}",
+                description=f"{indicator.label}: published rate per 1,000 {per}{recomputed}",
                 unit="‰",
                 required=False,
                 ge=0,
@@ -231,13 +309,13 @@ def _indicator_columns(indicators: tuple[Indicator, ...]) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _summary_columns() -> tuple[Column, ...]:
+def _summary_columns(counts: Kind) -> tuple[Column, ...]:
     change = Column(name="change", kind=Kind.NUMBER, description="", unit="ratio", required=False, ge=-1)
     mean = Column(name="mean", kind=Kind.NUMBER, description="", required=False, ge=0)
     return (
         Column(
             name="total",
-            kind=Kind.INTEGER,
+            kind=counts,
             description="Sum of the published indicators, those contained in another one left out",
             required=False,
             ge=0,
@@ -262,7 +340,7 @@ def _summary_columns() -> tuple[Column, ...]:
             name="total_moyenne_3_ans",
             description="Mean of `total` over the year and the two before; null unless the same indicators went in",
         ),
-        POPULATION,
+        POPULATION.but(kind=counts),
         change.but(
             name="population_variation_1_an",
             description="Change of the population over one year",
@@ -295,11 +373,22 @@ def _gold_rules() -> tuple[Rule, ...]:
     )
 
 
-CODE_DEPARTEMENT_OF_COMMUNE = DEPARTEMENT.but(description="Département of the commune")
 CODE_REGION_OF_DEPARTEMENT = REGION.but(description="Région of the département", required=False)
+COMMUNES_SOURCES = Column(
+    name="communes_sources",
+    kind=Kind.INTEGER,
+    description="Number of published communes whose figures are added up here: more than 1 after a merger",
+    ge=1,
+)
+EST_PARTAGE = Column(
+    name="est_partage",
+    kind=Kind.BOOLEAN,
+    description="Whether a share of the figures of a commune that was split since counts here",
+    warning="Where true, counts, population and dwellings are estimates and need not be whole.",
+)
 
 COMMUNES_COLUMNS = (
-    COMMUNE,
+    COMMUNE.but(description="Commune of the target vintage of the Code officiel géographique (COG)"),
     ANNEE,
     CODE_DEPARTEMENT_OF_COMMUNE,
     Column(
@@ -307,31 +396,35 @@ COMMUNES_COLUMNS = (
         kind=Kind.BOOLEAN,
         description="Whether it is an arrondissement of Paris, Lyon or Marseille, which the commune's row contains too",
     ),
-    GEOGRAPHIE,
-    *_summary_columns(),
-    *_indicator_columns(COMMUNAL),
+    GEOGRAPHIE.but(description="Year of the geography of the published codes, where the file says it"),
+    COMMUNES_SOURCES,
+    EST_PARTAGE,
+    *_summary_columns(Kind.NUMBER),
+    LOGEMENTS,
+    *_indicator_columns(COMMUNAL, Kind.NUMBER),
 )
 DEPARTEMENTS_COLUMNS = (
     DEPARTEMENT,
     ANNEE,
     CODE_REGION_OF_DEPARTEMENT,
     GEOGRAPHIE,
-    *_summary_columns(),
-    *_indicator_columns(INDICATORS),
+    *_summary_columns(Kind.INTEGER),
+    *_indicator_columns(INDICATORS, Kind.INTEGER),
 )
 
 TABLES = (
     _silver(
         COMMUNALE,
-        "Recorded crime per commune, year and indicator; null where the figure is secret",
-        (COMMUNALE.columns[0], CODE_DEPARTEMENT_OF_COMMUNE, *COMMUNALE.columns[1:]),
+        "Recorded crime per commune, year and indicator as published (null where the figure is secret), and the "
+        "commune of the target vintage in which it counts; a commune that was split since has a row per target",
     ),
     _silver(DEPARTEMENTALE, "Recorded crime per département, year and indicator"),
     _silver(REGIONALE, "Recorded crime per région, year and indicator"),
     Table(
         layer=Layer.GOLD,
         name="communes",
-        description="Recorded crime per commune and year: indicators, total, change over one year, three-year mean",
+        description="Recorded crime per commune of the target vintage and year: indicators, total, change over one "
+        "year, three-year mean",
         columns=COMMUNES_COLUMNS,
         key=("code_commune", "annee"),
         inputs=("silver/communale",),

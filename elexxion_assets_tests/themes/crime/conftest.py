@@ -1,4 +1,4 @@
-"""Reads files of the SSMSI as the lake does, without the lake: text, then the contract, then the table's function."""
+"""Reads files of the SSMSI as the lake does, without the lake: text, contract, geography, then the table's function."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 import python_calamine
 
 from elexxion_assets.declare import Dataset, Layer, TextTable
+from elexxion_assets.geography import Cog
 from elexxion_assets.quality import contract
 from elexxion_assets.themes.crime import THEME
 
@@ -47,8 +48,15 @@ class Delivered:
     def silver(self, period: str) -> pl.DataFrame:
         """The silver rows that this file alone gives for a year."""
         table = THEME.table(Layer.SILVER, self.dataset.name)
-        valid = self.judged.lazy().filter(pl.col(contract.REASON).is_null(), pl.col("annee") == int(period))
-        made = table.function(nw.from_native(valid), period=period).select(*(c.name for c in table.columns))
+        valid = nw.from_native(
+            self.judged.lazy().filter(pl.col(contract.REASON).is_null(), pl.col("annee") == int(period))
+        )
+        if (geography := self.dataset.geography) is not None:
+            level = "arrondissements" if geography.arrondissements else "communes"
+            vintage = geography.vintage(self.table, period)
+            valid = Cog.builtin().carry(valid, geography.code, vintage=vintage, plm=level)
+            valid = valid.filter(~nw.col("code_commune_cible").is_null())
+        made = table.function(valid, period=period).select(*(c.name for c in table.columns))
         return made.to_native().collect()
 
     def gold(self, name: str, period: str, lookback: int = 2) -> pl.DataFrame:

@@ -20,6 +20,8 @@ SILVER = {
     "logements": pl.Float64,
     "code_departement": pl.String,
     "geographie": pl.String,
+    "code_commune_cible": pl.String,
+    "part": pl.Float64,
 }
 
 
@@ -27,7 +29,7 @@ def rows(*facts: tuple[str, int, str, int | None], population: int | None = 1000
     """Silver rows of (commune, year, indicator, number)."""
     return pl.LazyFrame(
         [
-            (code, year, indicator, number, number, number is not None, population, 500.0, code[:2], "2025")
+            (code, year, indicator, number, number, number is not None, population, 500.0, code[:2], "2025", code, 1.0)
             for code, year, indicator, number in facts
         ],
         schema=SILVER,

@@ -1,0 +1,392 @@
+"""Features of recorded crime: what is known of a commune before a year, ready for a model of that year.
+
+Row and features of year Y come from the gold of Y-1, Y-2 and Y-3 alone; what begins with `cible_` is the answer, from
+the gold of Y, and no feature. Gold holds the newest release: figures as they were revised since, not as they were first
+published. Arrondissements have no row: their commune's figures contain theirs.
+
+Rates are smoothed by the empirical Bayes estimator of Marshall (1991), each indicator within its département. Over the
+k communes whose count y_i is published, with exposure n_i in thousands (of inhabitants; of dwellings for cambriolages)
+and rate r_i = y_i / n_i:
+
+    m   = sum(y_i) / sum(n_i)                                       the département's rate
+    A   = max(0, sum(n_i (r_i - m)²) / sum(n_i) - m / mean(n_i))    variance between communes, beyond that of counts
+    w_i = A / (A + m / n_i)                                         0 where y_i is not published
+    smoothed rate = m + w_i (r_i - m)
+
+so that large communes keep their own rate and small ones get near to the département's. Where the département has no
+published count, m is the rate of all communes.
+
+Source: R. J. Marshall, « Mapping disease and mortality rates using empirical Bayes estimators », Applied Statistics 40
+(1991).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import narwhals as nw
+
+from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT
+from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
+from elexxion_assets.themes.crime.indicators import Indicator
+from elexxion_assets.themes.crime.tables import COMMUNAL, families
+
+LAGS = (1, 2, 3)
+
+DECIMALS = 6
+"""Of smoothed rates and means of neighbours: sums over communes differ from run to run in the digits beyond."""
+
+_MAIN = (
+    "coups_et_blessures",
+    "vols_sans_violence",
+    "cambriolages_logement",
+    "vols_dans_vehicules",
+    "destructions_degradations",
+    "usage_stupefiants",
+    "escroqueries",
+)
+"""The indicators that have features of their own: the most frequent ones, published for the most communes."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """An indicator with those that it is the total of: its count is that of its parts where it has none of its own."""
+
+    indicator: Indicator
+    parts: tuple[str, ...]
+
+    @property
+    def code(self) -> str:
+        return self.indicator.code
+
+    def known(self, what: str) -> nw.Expr:
+        """`nombre` or `taux`."""
+        own = nw.col(f"{self.code}_{what}")
+        # One part alone of two is not the whole.
+        if len(self.parts) < 2:
+            return own
+        values = [nw.col(f"{part}_{what}") for part in self.parts]
+        whole = values[0]
+        for value in values[1:]:
+            whole = whole + value
+        return nw.coalesce(own, whole)
+
+
+_FAMILIES = tuple(_Family(indicator, tuple(parts)) for indicator, parts in families(COMMUNAL))
+_MAIN_FAMILIES = tuple(family for family in _FAMILIES if family.code in _MAIN)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """A count and the inhabitants or dwellings that it is seen against."""
+
+    name: str
+    family: _Family
+    exposure: str
+
+
+_OF_TOTAL = tuple(_Measure(f"_total_{family.code}", family, "population") for family in _FAMILIES)
+"""The total is smoothed family by family: few communes have every figure published, and not the typical ones."""
+
+_OWN = tuple(
+    _Measure(family.code, family, "logements" if family.indicator.per_dwelling else "population")
+    for family in _MAIN_FAMILIES
+)
+
+
+def communes(gold: Frame, *, period: str) -> Frame:
+    """The features of every commune in the year `period`, from the gold of that year and the three before it.
+
+    Args:
+        gold: Rows of gold `communes`; years other than those are left alone.
+        period: The year Y.
+
+    Returns:
+        One row per commune in the gold of Y-1, arrondissements left out; none where there is no gold of Y-1.
+    """
+    year = int(period)
+    places = gold.filter(~nw.col("est_arrondissement"))
+
+    def of(back: int) -> Frame:
+        return places.filter(nw.col("annee") == year - back)
+
+    features = of(1).select(
+        "code_commune",
+        "code_departement",
+        nw.col("population").alias("population_n_1"),
+        nw.col("population_variation_1_an").alias("variation_population_n_1"),
+        nw.col("total_est_partiel").alias("total_est_partiel_n_1"),
+        nw.col("total_variation_1_an").alias("variation_total_n_1"),
+    )
+    features = features.join(_against_departement(of(1)), on="code_commune", how="left")
+    # The change of total over the year before Y-3 would reach back to Y-4.
+    before_that = of(2).select("code_commune", nw.col("total_variation_1_an").alias("variation_total_n_2"))
+    features = features.join(before_that, on="code_commune", how="left")
+    for back in LAGS:
+        features = features.join(_lag(of(back), back), on="code_commune", how="left")
+    features = features.join(_answers(of(0)), on="code_commune", how="left")
+    known = nw.sum_horizontal(*((~nw.col(f"_there_{back}").is_null()).cast(nw.Int64()) for back in LAGS))
+    return features.with_columns(
+        nw.lit(year).alias("annee"),
+        known.alias("annees_connues"),
+        *(
+            _change(f"_{family.code}_1", f"_{family.code}_2").alias(f"variation_{family.code}_n_1")
+            for family in _MAIN_FAMILIES
+        ),
+    ).select(column.name for column in COLUMNS)
+
+
+def _rate_of_total() -> nw.Expr:
+    return nw.when(nw.col("population") > 0).then(nw.col("total") * 1000 / nw.col("population"))
+
+
+def _change(now: str, before: str) -> nw.Expr:
+    return nw.when(nw.col(before) > 0).then(nw.col(now) / nw.col(before) - 1)
+
+
+def _lag(year: Frame, back: int) -> Frame:
+    """What one earlier year says; `_<code>_<back>` are the counts that changes are made of."""
+    return year.select(
+        "code_commune",
+        nw.col("annee").alias(f"_there_{back}"),
+        _rate_of_total().alias(f"taux_total_n_{back}"),
+        nw.col("indicateurs_masques").alias(f"indicateurs_masques_n_{back}"),
+        *(family.known("taux").alias(f"taux_{family.code}_n_{back}") for family in _MAIN_FAMILIES),
+        *(family.known("nombre").alias(f"_{family.code}_{back}") for family in _MAIN_FAMILIES),
+    )
+
+
+def _answers(year: Frame) -> Frame:
+    return year.select(
+        "code_commune",
+        nw.col("total").alias("cible_total"),
+        nw.col("total_est_partiel").alias("cible_total_est_partiel"),
+        _rate_of_total().alias("cible_taux_total"),
+        *(family.known("taux").alias(f"cible_taux_{family.code}") for family in _MAIN_FAMILIES),
+    )
+
+
+def _against_departement(year: Frame) -> Frame:
+    """Smoothed rates, and the mean rates of the département's other communes weighted by their population."""
+    measures = (*_OF_TOTAL, *_OWN)
+    of_place = [
+        expression
+        for measure in measures
+        for expression in (
+            measure.family.known("nombre").alias(f"{measure.name}_y"),
+            (nw.col(measure.exposure) / 1000).alias(f"{measure.name}_n"),
+        )
+    ]
+    places = year.select("code_commune", "code_departement", *of_place)
+    usable = {m.name: (nw.col(f"{m.name}_n") > 0) & ~nw.col(f"{m.name}_y").is_null() for m in measures}
+    places = places.with_columns(
+        *(
+            nw.when(usable[measure.name]).then(nw.col(f"{measure.name}_{what}")).alias(f"{measure.name}_{what}")
+            for measure in measures
+            for what in ("y", "n")
+        )
+    )
+    sums = [
+        expression
+        for measure in measures
+        for expression in (
+            nw.col(f"{measure.name}_y").sum().alias(f"{measure.name}_Y"),
+            nw.col(f"{measure.name}_n").sum().alias(f"{measure.name}_N"),
+            nw.col(f"{measure.name}_n").count().alias(f"{measure.name}_K"),
+            (nw.col(f"{measure.name}_y") * nw.col(f"{measure.name}_y") / nw.col(f"{measure.name}_n"))
+            .sum()
+            .alias(f"{measure.name}_Q"),
+        )
+    ]
+    everywhere = places.select(
+        *(nw.col(f"{m.name}_{what}").sum().alias(f"{m.name}_{what}_all") for m in measures for what in ("y", "n"))
+    )
+    of_departement = places.group_by("code_departement").agg(*sums)
+    judged = places.join(of_departement, on="code_departement", how="left").join(everywhere, how="cross")
+    judged = judged.with_columns(
+        *(_smoothed(measure.name).alias(f"{measure.name}_lisse") for measure in measures),
+        *(_of_others(measure.name).alias(f"{measure.name}_voisins") for measure in measures),
+    )
+    return judged.select(
+        "code_commune",
+        _sum_of_families(lambda measure: nw.col(f"{measure.name}_lisse")).alias("taux_total_lisse_n_1"),
+        _sum_of_families(lambda measure: nw.col(f"{measure.name}_voisins")).alias("taux_total_voisins_n_1"),
+        *(
+            nw.col(f"{measure.name}_{what}").round(DECIMALS).alias(f"taux_{measure.name}_{what}_n_1")
+            for measure in _OWN
+            for what in ("lisse", "voisins")
+        ),
+    )
+
+
+def _smoothed(name: str) -> nw.Expr:
+    """The estimator of the module's docstring; sum(n_i (r_i - m)²) is sum(y_i² / n_i) - m² sum(n_i)."""
+    count, exposure, weight = nw.col(f"{name}_y"), nw.col(f"{name}_n"), nw.col(f"{name}_N")
+    anywhere = nw.when(nw.col(f"{name}_n_all") > 0).then(nw.col(f"{name}_y_all") / nw.col(f"{name}_n_all"))
+    mean = nw.coalesce(nw.when(weight > 0).then(nw.col(f"{name}_Y") / weight), anywhere)
+    between = nw.col(f"{name}_Q") / weight - mean * mean - mean * nw.col(f"{name}_K") / weight
+    moved = between / (between + mean / exposure) * (count / exposure - mean)
+    # No count of one's own, or no more variance than counts have by chance: the département's rate.
+    return mean + nw.when(~exposure.is_null() & (between > 0)).then(moved).otherwise(nw.lit(0.0))
+
+
+def _of_others(name: str) -> nw.Expr:
+    """The rate of the other communes of the département taken together; null where none has a published count."""
+    others = nw.col(f"{name}_K") - (~nw.col(f"{name}_n").is_null()).cast(nw.Int64())
+    count = nw.col(f"{name}_Y") - nw.col(f"{name}_y").fill_null(0.0)
+    exposure = nw.col(f"{name}_N") - nw.col(f"{name}_n").fill_null(0.0)
+    return nw.when(others > 0).then(count / exposure)
+
+
+def _sum_of_families(rate: Callable[[_Measure], nw.Expr]) -> nw.Expr:
+    """The sum of the families' rates, those left out that nobody has figures for; null where one of the others is."""
+    published = [nw.col(f"{measure.name}_n_all") > 0 for measure in _OF_TOTAL]
+    lacking = nw.any_horizontal(
+        *(is_there & rate(measure).is_null() for is_there, measure in zip(published, _OF_TOTAL, strict=True)),
+        ignore_nulls=False,
+    )
+    anything = nw.any_horizontal(*published, ignore_nulls=False)
+    total = nw.sum_horizontal(*(rate(measure) for measure in _OF_TOTAL))
+    return nw.when(anything & ~lacking).then(total.round(DECIMALS))
+
+
+# --- columns ----------------------------------------------------------------------------------------------------------
+
+_YEARS = {1: "the year before", 2: "two years before", 3: "three years before"}
+_FLOOR = "A floor where total_est_partiel says so: compare communes by the smoothed rate."
+
+
+def _number(name: str, description: str, unit: str, *, ge: float | None = 0, warning: str | None = None) -> Column:
+    return Column(
+        name=name, kind=Kind.NUMBER, description=description, unit=unit, required=False, ge=ge, warning=warning
+    )
+
+
+def _of_total() -> tuple[Column, ...]:
+    change = "Change of the recorded total over one year, {}; null where other indicators went into it"
+    return (
+        *(
+            _number(f"taux_total_n_{back}", f"Recorded total per 1,000 inhabitants, {when}", "‰", warning=_FLOOR)
+            for back, when in _YEARS.items()
+        ),
+        Column(
+            name="total_est_partiel_n_1",
+            kind=Kind.BOOLEAN,
+            description="Whether a part of the total is not known, so that it is only a floor, the year before",
+        ),
+        *(_number(f"variation_total_n_{back}", change.format(_YEARS[back]), "ratio", ge=-1) for back in (1, 2)),
+        _number(
+            "taux_total_lisse_n_1",
+            "Sum of the smoothed rates per 1,000 inhabitants of the indicators that the total is made of, the year "
+            "before",
+            "‰",
+            warning="Where a commune's count is secret, the département's rate among published counts stands for it.",
+        ),
+        _number(
+            "taux_total_voisins_n_1",
+            "Rate of the other communes of the département weighted by population, summed over the indicators that "
+            "the total is made of, the year before",
+            "‰",
+            warning="Of published counts; null where for some indicator the others have none, as in Paris.",
+        ),
+    )
+
+
+def _of_family(family: _Family) -> tuple[Column, ...]:
+    label, per = family.indicator.label, "dwellings" if family.indicator.per_dwelling else "inhabitants"
+    warning = family.indicator.warning
+    return (
+        *(
+            _number(f"taux_{family.code}_n_{back}", f"{label}: rate per 1,000 {per}, {when}", "‰", warning=warning)
+            for back, when in _YEARS.items()
+        ),
+        _number(
+            f"variation_{family.code}_n_1",
+            f"{label}: change of the number over one year, the year before",
+            "ratio",
+            ge=-1,
+        ),
+        _number(
+            f"taux_{family.code}_lisse_n_1",
+            f"{label}: rate per 1,000 {per} smoothed towards the département's, the year before",
+            "‰",
+            warning="The département's rate where the commune's own count is secret.",
+        ),
+        _number(
+            f"taux_{family.code}_voisins_n_1",
+            f"{label}: rate per 1,000 {per} of the other communes of the département together, the year before",
+            "‰",
+        ),
+    )
+
+
+def _answer_columns() -> tuple[Column, ...]:
+    return (
+        _number("cible_total", "Answer: recorded total of the year", "facts"),
+        Column(
+            name="cible_total_est_partiel",
+            kind=Kind.BOOLEAN,
+            description="Answer: whether the total of the year is only a floor",
+            required=False,
+        ),
+        _number("cible_taux_total", "Answer: recorded total of the year per 1,000 inhabitants", "‰"),
+        *(
+            _number(
+                f"cible_taux_{family.code}",
+                f"Answer: {family.indicator.label}, rate of the year per 1,000 "
+                f"{'dwellings' if family.indicator.per_dwelling else 'inhabitants'}",
+                "‰",
+            )
+            for family in _MAIN_FAMILIES
+        ),
+    )
+
+
+COLUMNS = (
+    COMMUNE.but(description="Commune of the target vintage of the Code officiel géographique (COG)"),
+    ANNEE.but(
+        description="Year that the features are to explain; they are about the years before it",
+        warning="Earlier years as the newest release has them: revised since, and first published during the year.",
+    ),
+    DEPARTEMENT.but(description="Département of the commune"),
+    Column(
+        name="annees_connues",
+        kind=Kind.INTEGER,
+        description="Number of the three years before for which the commune has figures",
+        unit="years",
+        ge=1,
+        le=3,
+    ),
+    _number("population_n_1", "Population of the year before", "inhabitants"),
+    _number("variation_population_n_1", "Change of the population over one year, the year before", "ratio", ge=-1),
+    *(
+        Column(
+            name=f"indicateurs_masques_n_{back}",
+            kind=Kind.INTEGER,
+            description=f"Number of indicators whose count is not published, {when}",
+            required=False,
+            ge=0,
+        )
+        for back, when in _YEARS.items()
+    ),
+    *_of_total(),
+    *(column for family in _MAIN_FAMILIES for column in _of_family(family)),
+    *_answer_columns(),
+)
+
+FEATURES = tuple(column.name for column in COLUMNS if not column.name.startswith("cible_"))
+"""Everything that may be shown to a model of the year."""
+
+COMMUNES = Table(
+    layer=Layer.PLATINUM,
+    name="communes",
+    description="Features per commune and year, made of the three years before it only: lagged, changing, smoothed and "
+    "neighbours' rates; what begins with cible_ is of the year itself and no feature",
+    columns=COLUMNS,
+    key=("code_commune", "annee"),
+    inputs=("gold/communes",),
+    function=communes,
+    lookback=max(LAGS),
+    may_be_empty=True,
+)
