@@ -46,7 +46,7 @@ def dataset_page(theme: Theme, dataset: Dataset) -> str:
         "",
         f"{dataset.title}, published by {dataset.source}: <{dataset.page}>.",
         "",
-        "Bronze keeps every column of a file as text, under the file's own names, with `_line`. The contract below is what",
+        "Bronze keeps every column of a file as text, under its own name, with `_line`. The contract below is what",
         "silver tables are made from; a row that breaks it goes to quarantine with the reason.",
         "",
         f"- Key: {', '.join(f'`{name}`' for name in dataset.key)}",
