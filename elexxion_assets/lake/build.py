@@ -27,7 +27,7 @@ from elexxion_assets.quality import checks, contract
 from elexxion_assets.settings import settings
 
 PROVENANCE = ("_delivery", "_line")
-"""Columns at the end of every silver table: the delivery and the line that a row comes from."""
+"""Columns at the end of every silver table: the delivery (and, after a dot, which of its tables) and the line."""
 
 TARGET = (COMMUNE_CIBLE.name, PART.name, MOTIF.name)
 """Columns that a dataset with a geography gets: where the row's figures count, for what share, and why."""
@@ -332,7 +332,8 @@ class _Contracted:
         if rejected:
             valid = valid.join(reasons.lazy().select("_line"), on="_line", how="anti")
         names = [*(column.name for column in columns), *(TARGET if self.dataset.geography else ())]
-        return valid.select(*names, pl.lit(delivery.id).alias("_delivery"), "_line"), source_rows - rejected
+        origin = f"{delivery.id}.{position}" if position else delivery.id
+        return valid.select(*names, pl.lit(origin).alias("_delivery"), "_line"), source_rows - rejected
 
     def _typed_file(self, etag: str, delivery: str, position: int) -> Path:
         """Where the typed rows go: kept for the rest of the process when another silver table is made of them too."""
