@@ -41,9 +41,11 @@ def long_rows(frame: Frame, layout: Layout) -> Frame:
         fields = {field: nw.col(f"_{rank}_{field}") for field in block}
         rows = base if rank == 0 else base.filter(_is_filled(fields))
         parts.append(rows.select("_line", *_UNIT, *_candidature(fields), nw.lit(rank + 1).alias("_rank")))
-    if len(parts) == 1:
-        return parts[0].drop("_rank")
-    return _tell_namesakes_apart(nw.concat(parts)).select("_line", *_UNIT, *_VOTE)
+    rows = parts[0] if len(parts) == 1 else nw.concat(parts)
+    # Only the législatives have so many candidates on one line (Paris: more than 300) that two have one name.
+    if len(parts) > 1 and {"nom", "nuance"} <= layout.fields():
+        rows = _tell_namesakes_apart(rows)
+    return rows.select("_line", *_UNIT, *_VOTE)
 
 
 def long_rows_of_columns(frame: Frame, layout: Layout, candidates: Sequence[str]) -> Frame:

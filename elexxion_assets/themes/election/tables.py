@@ -80,9 +80,11 @@ def resultats(*frames: Frame, period: str) -> Frame:
 
 def _preferred(parts: list[Frame]) -> Frame:
     """The rows of each territory that come from the first dataset that has it."""
+    unit = ("niveau", "code_territoire")
     rows = nw.concat(parts)
-    first = nw.col("_preference").min().over("niveau", "code_territoire")
-    return rows.filter(nw.col("_preference") == first)
+    # A join with the short list of territories streams; a window over the rows would hold all of them in memory.
+    first = rows.select(*unit, "_preference").group_by(*unit).agg(nw.col("_preference").min())
+    return rows.join(first, on=[*unit, "_preference"], how="semi")
 
 
 def _finest(frame: Frame, unit: str, levels: tuple[str, ...]) -> Frame:
@@ -91,7 +93,8 @@ def _finest(frame: Frame, unit: str, levels: tuple[str, ...]) -> Frame:
     for position, level in enumerate(levels):
         order = nw.when(nw.col("niveau") == level).then(nw.lit(position)).otherwise(order)
     known = frame.with_columns(order.alias("_order")).filter(~nw.col("_order").is_null() & ~nw.col(unit).is_null())
-    return known.filter(nw.col("_order") == nw.col("_order").min().over(unit))
+    first = known.select(unit, "_order").group_by(unit).agg(nw.col("_order").min())
+    return known.join(first, on=[unit, "_order"], how="semi").drop("_order")
 
 
 def _sums(frame: Frame, keys: tuple[str, ...], names: list[str], *others: nw.Expr) -> Frame:
@@ -196,7 +199,7 @@ def departements(participation: Frame, resultats: Frame, period: str) -> Frame:
 
 def _rows_of_departements(frame: Frame) -> Frame:
     """The rows that each département is the sum of; each of its communes as published, or else by its bureaux."""
-    communes = _finest(frame, "code_commune", _COMMUNE_LEVELS).drop("_order")
+    communes = _finest(frame, "code_commune", _COMMUNE_LEVELS)
     communes = communes.with_columns(nw.lit("commune").alias("niveau"))
     others = frame.filter(~nw.col("niveau").is_in(_COMMUNE_LEVELS))
     return _finest(nw.concat([communes, others]), "code_departement", _DEPARTEMENT_LEVELS)

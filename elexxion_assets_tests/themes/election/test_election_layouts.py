@@ -327,7 +327,7 @@ def election_files(draw):
     return header, rows, votes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(election_files())
 def test_the_votes_come_back_whatever_the_layout(file):
     header, rows, votes = file
