@@ -233,17 +233,20 @@ def period_of_epci(table: TextTable) -> str:
 
 
 def match_epci(dataset: Dataset, table: TextTable) -> Match:
-    """A column of EPCI, counts whose category is known, and a title that says job seekers and the month."""
-    title = " ".join(table.preamble)
+    """A column of EPCI, a title that says job seekers and the month, counts whose category is known."""
+    title = " ".join(table.preamble).replace("’", "'")
     counts = _counts(table)
     found = {
         "column « EPCI » (name of the EPCI)": table.find(("EPCI",)),
         "a title above the table that says « demandeurs d'emploi » and the month": _month(table)
-        and "demandeurs d'emploi" in title.replace("’", "'"),
-        "columns of counts with their category": counts and all(category for _, category, _, _ in counts),
+        and "demandeurs d'emploi" in title,
     }
-    missing = tuple(words for words, there in found.items() if not there)
-    return Match(score=len(counts) + len(found) - len(missing), missing=missing)
+    missing = [words for words, there in found.items() if not there]
+    if missing:
+        return Match(score=len(found) - len(missing), missing=tuple(missing))
+    if not counts or not all(category for _, category, _, _ in counts):
+        missing.append("columns of counts with their category")
+    return Match(score=len(found) + len(counts), missing=tuple(missing))
 
 
 def normalise_epci(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:

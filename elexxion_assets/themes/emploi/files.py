@@ -14,7 +14,7 @@ from pathlib import Path
 import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE
-from elexxion_assets.declare import MISSING, Column, Dataset, Frame, Kind, Match, TextTable, match_by_columns
+from elexxion_assets.declare import MISSING, Column, Dataset, Frame, Kind, Match, Refusal, TextTable, match_by_columns
 from elexxion_assets.declare.dataset import SECRET
 
 SAMPLE_PREFIX = "exemple-synthetique-"
@@ -110,8 +110,13 @@ def unpivot_years(frame: Frame, table: TextTable, split: Split) -> Frame:
     Returns:
         `_line`, the columns without a year, `_annee`, and every column of some year under its name without the year,
         null in the years that do not have it.
+
+    Raises:
+        Refusal: `no_year`, when no column says a year.
     """
     plain, years = _by_year(table, split)
+    if not years:
+        raise Refusal("no_year", "no column has a year in its name")
     names = without_years(table, split).columns[len(plain) + 1 :]
 
     def of_year(year: str) -> Frame:

@@ -92,7 +92,9 @@ def match_export(dataset: Dataset, table: TextTable) -> Match:
         missing.append(f"communes (the file says « {level} »)")
     else:
         missing += lacks_communes(dataset, table)
-    return dataclasses.replace(columns, score=columns.score + len(indicators), missing=tuple(missing))
+    return dataclasses.replace(
+        columns, score=columns.score + (0 if missing else len(indicators)), missing=tuple(missing)
+    )
 
 
 def release_of_export(table: TextTable, rows: Mapping[str, int]) -> str:
