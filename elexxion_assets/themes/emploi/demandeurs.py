@@ -163,7 +163,7 @@ DEMANDEURS_EMPLOI = Dataset(
         MOIS.but(source_names=(), optional_in_file=True, description="Month, where the count is of a month's end"),
         _dimension("type_donnees", "Type de données", "Whether seasonally adjusted (CVS-CJO) or not (Brutes)"),
         CATEGORIE,
-        _dimension("sexe", "Sexe", "Sex", "Total", "Hommes", "Femmes"),
+        _dimension("sexe", "Sexe", "Sex of the job seekers", "Total", "Hommes", "Femmes"),
         _dimension("tranche_age", "Tranche d'âge", "Age class; Total for all ages"),
         NOMBRE,
         EST_SECRET,
