@@ -63,6 +63,8 @@ def _broken_values(dataset: Dataset, table: TextTable) -> list[str]:
     schema = {**dict.fromkeys(table.columns, nw.String()), "_line": nw.Int64()}
     frame = nw.from_dict({**cells, "_line": list(range(len(table.sample)))}, schema, backend="polars").lazy()
     try:
+        if dataset.unpivot is not None:
+            frame = dataset.unpivot(dataset, frame, table)
         rows = dataset.normalise(dataset, frame, table).collect()
     except Refusal as refusal:
         return [refusal.reason]
@@ -140,6 +142,9 @@ class Dataset:
         normalise: From a bronze frame (all text, with `_line`) to the contract's columns, still text, with `_line`. One
             source line may give several rows.
         geography: How its commune codes are carried; None for a dataset without communes.
+        unpivot: For a layout in which one row covers several periods, side by side in its columns: gives bronze one row
+            per source row and period. All text, `_line` kept, nothing left out. `period` and `normalise` then see these
+            rows, and `TextTable.columns` stays the file's own.
     """
 
     name: str
@@ -153,3 +158,4 @@ class Dataset:
     match: Callable[[Dataset, TextTable], Match] = match_by_columns
     normalise: Callable[[Dataset, Frame, TextTable], Frame] = rename_columns
     geography: Geography | None = None
+    unpivot: Callable[[Dataset, Frame, TextTable], Frame] | None = None

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import narwhals as nw
 import polars as pl
 
-from elexxion_assets.declare import Dataset, TextTable, Theme
+from elexxion_assets.declare import Dataset, Frame, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.quarantine import quarantine
 from elexxion_assets.lake.storage import Storage
@@ -70,7 +70,10 @@ def write_bronze(
     period = dataset.period(table)
     expression = nw.lit(period) if isinstance(period, str) else period
     known = nw.when(expression.str.contains(f"^(?:{theme.periods.pattern})$")).then(expression)
-    keyed = nw.from_native(frame).with_columns(known.alias("_period")).to_native()
+    rows: Frame = nw.from_native(frame)
+    if dataset.unpivot is not None:
+        rows = dataset.unpivot(dataset, rows, table)
+    keyed = rows.with_columns(known.alias("_period")).to_native()
     keyed.sink_parquet(
         pl.PartitionBy(scratch, key="_period", include_key=False, approximate_bytes_per_file=None),
         metadata={"elexxion.delivery": delivery, "elexxion.file": table.file, "elexxion.member": table.member},
