@@ -61,12 +61,16 @@ class _Family:
         return self.indicator.code
 
     def known(self, what: str) -> nw.Expr:
-        """`nombre` or `taux`."""
-        own = nw.col(f"{self.code}_{what}")
+        """`nombre` or `taux`, null where the number is only a floor."""
+
+        def exact(code: str) -> nw.Expr:
+            return nw.when(~nw.col(f"{code}_est_partiel")).then(nw.col(f"{code}_{what}"))
+
+        own = exact(self.code)
         # One part alone of two is not the whole.
         if len(self.parts) < 2:
             return own
-        values = [nw.col(f"{part}_{what}") for part in self.parts]
+        values = [exact(part) for part in self.parts]
         whole = values[0]
         for value in values[1:]:
             whole = whole + value

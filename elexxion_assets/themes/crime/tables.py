@@ -99,15 +99,15 @@ def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]
 def _carried(rows: Frame) -> Frame:
     """One row per target commune, year and indicator, from the published communes that count in it.
 
-    Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. A number
-    is known where every one of these communes has one; `_floor` is the sum of those that have. The rate of a single
-    commune, whole or shared out, is the published one; that of several is recomputed.
+    Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. Where some
+    of these communes have a number and others none, the sum is only a floor, `est_partiel` is 1 and there is no rate.
+    The rate of a single commune, whole or shared out, is the published one; that of several is recomputed.
     """
     place = ["code_commune_cible", "annee"]
-    sources = rows.group_by(*place, "code_commune").agg(
+    published = rows.group_by(*place, "code_commune").agg(
         *(nw.col(column).max() for column in ("part", "population", "logements", "code_departement", "geographie"))
     )
-    places = sources.group_by(*place).agg(
+    places = published.group_by(*place).agg(
         *((nw.col(column) * nw.col("part")).sum().alias(column) for column in ("population", "logements")),
         *(nw.col(column).count().alias(f"_with_{column}") for column in ("population", "logements")),
         *(nw.col(column).max() for column in ("code_departement", "geographie")),
@@ -115,31 +115,32 @@ def _carried(rows: Frame) -> Frame:
         nw.col("part").min().alias("_part"),
     )
     figures = rows.group_by(*place, "indicateur").agg(
-        (nw.col("nombre") * nw.col("part")).sum().alias("_floor"),
+        (nw.col("nombre") * nw.col("part")).sum().alias("_sum"),
         nw.col("nombre").count().alias("_known"),
         nw.len().alias("_published"),
         nw.col("taux_pour_mille").max().alias("_rate"),
     )
-    of_all = nw.col("_known") == nw.col("communes_sources")
+    known, sources = nw.col("_known"), nw.col("communes_sources")
 
     def where_all_have(column: str) -> nw.Expr:
-        return nw.when(nw.col(f"_with_{column}") == nw.col("communes_sources")).then(nw.col(column)).alias(column)
+        return nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column)
 
     return (
         figures.join(places, on=place, how="left")
-        .with_columns(where_all_have("population"), where_all_have("logements"))
         .with_columns(
-            nw.when(of_all).then(nw.col("_floor")).alias("nombre"),
-            nw.when(nw.col("_known") > 0).then(nw.col("_floor")).alias("_floor"),
-            (nw.col("_known") < nw.col("_published")).cast(nw.Int64()).alias("_masked"),
+            nw.col("code_commune_cible").alias("code_commune"),
+            nw.when(known > 0).then(nw.col("_sum")).alias("nombre"),
+            ((known > 0) & (known < sources)).cast(nw.Int64()).alias("est_partiel"),
+            (known < nw.col("_published")).cast(nw.Int64()).alias("_masked"),
             (nw.col("_part") < 1).cast(nw.Int64()).alias("est_partage"),
+            where_all_have("population"),
+            where_all_have("logements"),
         )
         .with_columns(
-            nw.when(nw.col("communes_sources") == 1)
+            nw.when(sources == 1)
             .then(nw.col("_rate"))
-            .otherwise(_expected_rate())
-            .alias("taux_pour_mille"),
-            nw.col("code_commune_cible").alias("code_commune"),
+            .otherwise(nw.when(nw.col("est_partiel") == 0).then(_expected_rate()))
+            .alias("taux_pour_mille")
         )
     )
 
@@ -150,39 +151,40 @@ _NOTHING, _EXACT, _SOME_SOURCES = 0, 3, 4
 
 def _value_and_state(total: str, parts: list[str]) -> tuple[nw.Expr, nw.Expr]:
     """The count of a family of indicators, or the most that is known of it, and how well it is known."""
-    exact, floor = nw.col(f"{total}_nombre"), nw.col(f"{total}_floor")
-    mixed = exact.is_null() & ~floor.is_null()
+    number, exact, mixed = nw.col(f"{total}_nombre"), _exact(total), nw.col(f"{total}_est_partiel") == 1
     if not parts:
-        said = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(nw.lit(_EXACT))
-        return floor, nw.when(floor.is_null()).then(nw.lit(_NOTHING)).otherwise(said)
-    of_parts = [nw.col(f"{part}_nombre") for part in parts]
-    floors = [nw.col(f"{part}_floor") for part in parts]
-    any_part = nw.any_horizontal(*(~part.is_null() for part in floors), ignore_nulls=False)
-    floor = nw.max_horizontal(floor, nw.when(any_part).then(nw.sum_horizontal(*floors)))
-    complete = ~exact.is_null()
+        known = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(nw.lit(_EXACT))
+        return number, nw.when(number.is_null()).then(nw.lit(_NOTHING)).otherwise(known)
+    numbers = [nw.col(f"{part}_nombre") for part in parts]
+    exact_parts = [_exact(part) for part in parts]
     # One part alone of two, known or published at all, is only a floor.
     if len(parts) > 1:
-        every = nw.all_horizontal(*(~part.is_null() for part in of_parts), ignore_nulls=False)
-        exact = nw.coalesce(exact, nw.when(every).then(nw.sum_horizontal(*of_parts)))
-        complete = complete | every
-    for known, at_least in zip(of_parts, floors, strict=True):
-        mixed = mixed | (known.is_null() & ~at_least.is_null())
-    bits = nw.sum_horizontal(*((~part.is_null()).cast(nw.Int64()) * 2**i for i, part in enumerate(of_parts)))
-    otherwise = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(bits)
-    return nw.coalesce(exact, floor), nw.when(complete).then(nw.lit(_EXACT)).otherwise(otherwise)
+        every = nw.all_horizontal(*(~part.is_null() for part in exact_parts), ignore_nulls=False)
+        exact = nw.coalesce(exact, nw.when(every).then(nw.sum_horizontal(*exact_parts)))
+    any_part = nw.any_horizontal(*(~part.is_null() for part in numbers), ignore_nulls=False)
+    floor = nw.max_horizontal(number, nw.when(any_part).then(nw.sum_horizontal(*numbers)))
+    mixed = nw.any_horizontal(mixed, *(nw.col(f"{part}_est_partiel") == 1 for part in parts), ignore_nulls=True)
+    bits = nw.sum_horizontal(*((~part.is_null()).cast(nw.Int64()) * 2**i for i, part in enumerate(exact_parts)))
+    known = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(bits)
+    return nw.coalesce(exact, floor), nw.when(~exact.is_null()).then(nw.lit(_EXACT)).otherwise(known)
+
+
+def _exact(indicator: str) -> nw.Expr:
+    """The number, null where it is only a floor."""
+    return nw.when(nw.col(f"{indicator}_est_partiel") == 0).then(nw.col(f"{indicator}_nombre"))
 
 
 def _one_row_per_place_and_year(
     rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...]
 ) -> Frame:
-    """A row per place and year: each indicator's number, floor and rate, population, how many figures are masked."""
+    """A row per place and year: each indicator's number, whether it is a floor, its rate; how many are masked."""
 
     def of(indicator: Indicator, column: str) -> nw.Expr:
         return nw.when(nw.col("indicateur") == indicator.code).then(nw.col(column)).max()
 
     return rows.group_by(place, "annee").agg(
         *(of(indicator, "nombre").alias(f"{indicator.code}_nombre") for indicator in indicators),
-        *(of(indicator, "_floor").alias(f"{indicator.code}_floor") for indicator in indicators),
+        *(of(indicator, "est_partiel").alias(f"{indicator.code}_est_partiel") for indicator in indicators),
         *(of(indicator, "taux_pour_mille").alias(f"{indicator.code}_taux") for indicator in indicators),
         *(nw.col(column).max() for column in ("population", *carried)),
         nw.col("_masked").sum().alias("indicateurs_masques"),
@@ -229,7 +231,7 @@ def _side_by_side(
         return nw.when(nw.col("annee") == year - back).then(nw.col(column)).max()
 
     now = [
-        *(f"{indicator.code}_{what}" for indicator in indicators for what in ("nombre", "taux")),
+        *(f"{indicator.code}_{what}" for indicator in indicators for what in ("nombre", "est_partiel", "taux")),
         *carried,
         "indicateurs_masques",
         "total_est_partiel",
@@ -269,43 +271,52 @@ def communes(rows: Frame, *, period: str) -> Frame:
     return gold.with_columns(
         nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
         (nw.col("est_partage") == 1).alias("est_partage"),
+        *(
+            (nw.col(f"{i.code}_est_partiel") == 1).fill_null(value=False).alias(f"{i.code}_est_partiel")
+            for i in COMMUNAL
+        ),
     ).select(column.name for column in COMMUNES_COLUMNS)
 
 
 def departements(rows: Frame, *, period: str) -> Frame:
     """Crime per département in the year `period`, from the silver of the departmental base."""
     figures = rows.with_columns(
-        nw.col("nombre").alias("_floor"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
+        nw.lit(0).alias("est_partiel"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
     )
     gold = _side_by_side(figures, "code_departement", INDICATORS, ("code_region", "geographie"), period)
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
 
-def _indicator_columns(indicators: tuple[Indicator, ...], counts: Kind) -> tuple[Column, ...]:
-    recomputed = ", recomputed where communes merged since" if counts is Kind.NUMBER else ""
+def _indicator_columns(indicators: tuple[Indicator, ...], *, carried: bool) -> tuple[Column, ...]:
     columns = []
     for indicator in indicators:
         per = "dwellings" if indicator.per_dwelling else "inhabitants"
-        columns += [
-            Column(
-                name=f"{indicator.code}_nombre",
-                kind=counts,
-                description=f"{indicator.label}: number",
-                unit=indicator.unit,
-                required=False,
-                ge=0,
-                warning=indicator.warning,
-            ),
-            Column(
-                name=f"{indicator.code}_taux",
-                kind=Kind.NUMBER,
-                description=f"{indicator.label}: published rate per 1,000 {per}{recomputed}",
-                unit="‰",
-                required=False,
-                ge=0,
-                warning=indicator.warning,
-            ),
-        ]
+        number = Column(
+            name=f"{indicator.code}_nombre",
+            kind=Kind.NUMBER if carried else Kind.INTEGER,
+            description=f"{indicator.label}: number",
+            unit=indicator.unit,
+            required=False,
+            ge=0,
+            warning=indicator.warning,
+        )
+        rate = number.but(
+            name=f"{indicator.code}_taux",
+            kind=Kind.NUMBER,
+            description=f"{indicator.label}: published rate per 1,000 {per}",
+            unit="‰",
+        )
+        if carried:
+            partial = Column(
+                name=f"{indicator.code}_est_partiel",
+                kind=Kind.BOOLEAN,
+                description=f"{indicator.label}: whether the number is only a floor, a commune merged into this one "
+                "since having none",
+            )
+            recomputed = f"{rate.description}, recomputed where communes merged since; null where the number is a floor"
+            columns += [number, partial, rate.but(description=recomputed)]
+        else:
+            columns += [number, rate]
     return tuple(columns)
 
 
@@ -354,24 +365,29 @@ def _summary_columns(counts: Kind) -> tuple[Column, ...]:
     )
 
 
-def _gold_rules() -> tuple[Rule, ...]:
+def _gold_rules(*, carried: bool) -> tuple[Rule, ...]:
     def number(code: str) -> nw.Expr:
-        return nw.col(f"{code}_nombre")
+        known = nw.col(f"{code}_nombre")
+        return nw.when(~nw.col(f"{code}_est_partiel")).then(known) if carried else known
 
     violence = next(indicator for indicator in INDICATORS if indicator.code == "coups_et_blessures")
+    of_both = number(violence.parts[0]) + number(violence.parts[1])
     return (
         Rule(
             name="coups_et_blessures_somme",
             description="Coups et blessures volontaires are the sum of their two kinds",
-            broken=number(violence.code) != number(violence.parts[0]) + number(violence.parts[1]),
+            broken=(number(violence.code) - of_both).abs() > _ROUNDING,
         ),
         Rule(
             name="usage_stupefiants_contient_afd",
             description="Usage de stupéfiants is at least its part settled by on-the-spot fine (AFD)",
-            broken=number("usage_stupefiants") < number("usage_stupefiants_afd"),
+            broken=number("usage_stupefiants") < number("usage_stupefiants_afd") - _ROUNDING,
         ),
     )
 
+
+_ROUNDING = 0.001
+"""Shares of counts add up but for this much."""
 
 CODE_REGION_OF_DEPARTEMENT = REGION.but(description="Région of the département", required=False)
 COMMUNES_SOURCES = Column(
@@ -401,7 +417,7 @@ COMMUNES_COLUMNS = (
     EST_PARTAGE,
     *_summary_columns(Kind.NUMBER),
     LOGEMENTS,
-    *_indicator_columns(COMMUNAL, Kind.NUMBER),
+    *_indicator_columns(COMMUNAL, carried=True),
 )
 DEPARTEMENTS_COLUMNS = (
     DEPARTEMENT,
@@ -409,7 +425,7 @@ DEPARTEMENTS_COLUMNS = (
     CODE_REGION_OF_DEPARTEMENT,
     GEOGRAPHIE,
     *_summary_columns(Kind.INTEGER),
-    *_indicator_columns(INDICATORS, Kind.INTEGER),
+    *_indicator_columns(INDICATORS, carried=False),
 )
 
 TABLES = (
@@ -430,7 +446,7 @@ TABLES = (
         inputs=("silver/communale",),
         function=communes,
         lookback=2,
-        rules=_gold_rules(),
+        rules=_gold_rules(carried=True),
     ),
     Table(
         layer=Layer.GOLD,
@@ -441,6 +457,6 @@ TABLES = (
         inputs=("silver/departementale",),
         function=departements,
         lookback=2,
-        rules=_gold_rules(),
+        rules=_gold_rules(carried=False),
     ),
 )
