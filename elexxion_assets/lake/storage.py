@@ -241,12 +241,11 @@ class DirectoryStorage:
             yield
 
     def delete(self, key: str) -> None:
-        """See `Storage.delete`."""
+        """See `Storage.delete`. After a power failure, unlike a kill, the object may be there again."""
         if self.stat(key) is None:
             return
         with self._lock(key), suppress(FileNotFoundError):
             (self.root / key).unlink()
-        _sync_folder((self.root / key).parent)
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
