@@ -112,7 +112,9 @@ def test_a_theme_is_made_of_its_own_parts() -> None:
         made: set[str] = set()
         for table in theme.tables:
             known = datasets if table.layer is Layer.SILVER else made
-            assert set(table.inputs) <= known, table.name
+            assert {name for name in table.inputs if name.count("/") < 2} <= known, table.name
+            abroad = [name for name in table.inputs if name.count("/") == 2]
+            assert all(path.split("/")[0] in all_themes() for path in abroad), table.name
             made.add(f"{table.layer}/{table.name}")
         for dataset in theme.datasets:
             assert dataset.page.startswith("https://"), dataset.name

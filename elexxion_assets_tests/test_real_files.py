@@ -38,17 +38,17 @@ class Lake:
             take(self.storage, self.ledger, THEMES, entry, taken)
         self.deliveries = {delivery.name: delivery for delivery in taken.deliveries}
         self.refused: dict[str, list[str]] = {}
-        for group in due(self.storage, self.ledger, THEMES):
+        for group in due(self.ledger, THEMES):
             for name in group.tables:
                 layer, _, table = name.partition("/")
                 for period in group.periods:
                     declared = THEMES[group.theme].table(Layer(layer), table)
-                    with stage(self.storage, self.ledger, THEMES[group.theme], declared, period) as staged:
+                    with stage(self.storage, self.ledger, THEMES, THEMES[group.theme], declared, period) as staged:
                         if staged.refused:
                             self.refused[f"{group.theme}/{name}/{period}"] = [r.name for r in staged.refused]
                         else:
                             publish(self.storage, staged)
-            settle(self.ledger, group)
+            settle(self.storage, self.ledger, THEMES, group)
 
     def rows(self, name: str, period: str) -> pl.DataFrame:
         theme, layer, table = name.split("/")

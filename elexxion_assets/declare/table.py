@@ -53,10 +53,12 @@ class Table:
         description: What one row is, for the dictionary and the UI.
         columns: Columns in order. Silver tables get `_delivery` and `_line` after them: where each row comes from.
         key: Columns that identify a row; the table is sorted by them.
-        inputs: For silver, names of the theme's datasets; for the others `layer/table` of the theme.
+        inputs: For silver, names of the theme's datasets; for the others `layer/table` of the theme first, then, if
+            need be, `theme/layer/table` of other themes.
         function: Called with one lazy frame per input, in order, and `period`; gives the columns (silver: `_delivery`,
             `_line` kept). A silver input holds typed, valid rows of the release that won; a dataset that has nothing
-            for the period is an empty frame. Other inputs hold `period` and the `lookback` periods before it.
+            for the period is an empty frame. Other inputs hold `period` and the `lookback` periods before it; those of
+            other themes hold every period, and the function takes what was known.
         lookback: Number of earlier periods that the inputs also hold (gold and platinum).
         datasets: Datasets without which the table has no rows: it is built only for the periods that one of them
             covers. By default those of its inputs.

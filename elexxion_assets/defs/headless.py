@@ -61,9 +61,12 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
     with dg.DagsterInstance.get() as instance:
         _take_all(storage, defs, instance, done, progress)
         done.deliveries = [found for found in ledger.all() if before.get(found.id) != found.updated_at]
-        for group in due(storage, ledger, all_themes()):
-            for part in stretches_of(instance, group):
-                _build(defs, instance, ledger, part, done, progress)
+        tried: set[str] = set()
+        while groups := [group for group in due(ledger, all_themes()) if group.key not in tried]:
+            tried |= {group.key for group in groups}
+            for group in groups:
+                for part in stretches_of(instance, group):
+                    _build(defs, instance, storage, ledger, part, done, progress)
     progress(f"done in {time.time() - began:.0f} s")
     done.left = [entry.key for entry in waiting(storage, 0)]
     return done
@@ -90,6 +93,7 @@ def _take_all(
 def _build(
     code: dg.Definitions,
     instance: dg.DagsterInstance,
+    storage: Storage,
     ledger: Ledger,
     part: Due,
     done: Pass,
@@ -106,7 +110,7 @@ def _build(
     )
     if not result.success and len(part.periods) > 1:
         for single in part.one_by_one():
-            _build(code, instance, ledger, single, done, progress)
+            _build(code, instance, storage, ledger, single, done, progress)
         return
     refused = False
     for evaluation in result.get_asset_check_evaluations():
@@ -122,7 +126,7 @@ def _build(
                 }
             )
     if result.success or refused:
-        settle(ledger, part)
+        settle(storage, ledger, all_themes(), part)
     else:
         done.errors += _errors(result)
     for event in result.get_asset_materialization_events():

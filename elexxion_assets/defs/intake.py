@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.defs.automation import BY_INTAKE
@@ -186,7 +186,7 @@ def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequ
 
 
 def _due_requests(instance: DagsterInstance, lake: LakeResource) -> Iterator[dg.RunRequest]:
-    for group in due(lake.storage, lake.ledger, lake.themes):
+    for group in due(lake.ledger, lake.themes):
         for part in stretches_of(instance, group):
             yield from _due_request(instance, lake, part)
 
@@ -196,15 +196,14 @@ def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> It
     if any(run.status in _UNFINISHED for run in runs):
         return
     if runs and runs[0].status is DagsterRunStatus.SUCCESS:
-        settle(lake.ledger, part)
+        settle(lake.storage, lake.ledger, lake.themes, part)
         return
     if runs and len(part.periods) > 1:
         for single in part.one_by_one():
             yield from _due_request(instance, lake, single)
         return
-    if len(runs) >= ATTEMPTS:
-        settle(lake.ledger, part)  # nothing new to try with; the failed runs and their checks say why
-        return
+    if len(runs) >= (1 if _refused_by_checks(instance, runs) else ATTEMPTS):
+        return  # it stays pending: the next delivery for these periods, or `elexxion run`, tries again
     yield dg.RunRequest(
         run_key=f"{part.key}:{len(runs)}",
         job_name=part.theme,
@@ -212,6 +211,15 @@ def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> It
         partition_key=part.periods[0] if len(part.periods) == 1 else None,
         tags={DUE: part.key, **BY_INTAKE, **partition_tags(part.periods)},
     )
+
+
+def _refused_by_checks(instance: DagsterInstance, runs: Sequence[DagsterRun]) -> bool:
+    """Whether the last run failed because of the data: the same again would fail the same way."""
+    if not runs:
+        return False
+    events = instance.all_logs(runs[0].run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = (event.get_dagster_event().asset_check_evaluation_data for event in events)
+    return any(evaluation.blocking and not evaluation.passed for evaluation in evaluations)
 
 
 def input_sensor(themes: Sequence[Theme], jobs: Sequence[Any]) -> dg.SensorDefinition:

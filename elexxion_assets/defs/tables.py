@@ -106,10 +106,7 @@ def bronze_asset(theme: Theme, dataset: Dataset) -> dg.AssetsDefinition:
 def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
     """One table: staged, judged, then published; a table that fails a blocking check is never written."""
     key = dg.AssetKey([theme.name, table.layer.value, table.name])
-    parents = [
-        dg.AssetKey([theme.name, *([Layer.BRONZE.value, name] if table.layer is Layer.SILVER else name.split("/"))])
-        for name in table.inputs
-    ]
+    parents = [_parent(theme, table, name) for name in table.inputs]
     specs = [
         dg.AssetCheckSpec(name, asset=key, description=description, blocking=blocking, partitions_def=partitions(theme))
         for name, (description, blocking) in check_names(table).items()
@@ -140,7 +137,7 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
     def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
         with ExitStack() as stack:
             made = {
-                period: stack.enter_context(stage(lake.storage, lake.ledger, theme, table, period))
+                period: stack.enter_context(stage(lake.storage, lake.ledger, lake.themes, theme, table, period))
                 for period in sorted(context.partition_keys)
             }
             for period, staged in made.items():
@@ -159,6 +156,16 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
                         yield dg.AssetMaterialization(key, partition=period, metadata=_metadata({period: staged}))
 
     return build
+
+
+def _parent(theme: Theme, table: Table, name: str) -> dg.AssetDep:
+    """The dependency on an input: the same period of the same theme, every period of another theme."""
+    if table.layer is Layer.SILVER:
+        return dg.AssetDep(dg.AssetKey([theme.name, Layer.BRONZE.value, name]))
+    parts = name.split("/")
+    if len(parts) == 3:
+        return dg.AssetDep(dg.AssetKey(parts), partition_mapping=dg.AllPartitionMapping())
+    return dg.AssetDep(dg.AssetKey([theme.name, *parts]))
 
 
 def _evaluation(key: dg.AssetKey, period: str, result: CheckResult) -> dg.AssetCheckEvaluation:

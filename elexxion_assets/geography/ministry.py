@@ -33,10 +33,10 @@ SAINT_MARTIN_SAINT_BARTHELEMY = "ZX"
 ABROAD = "ZZ"
 """French citizens abroad."""
 
-DEPARTEMENT_PATTERN = r"(?:0[1-9]|[1-8]\d|9[0-5]|2[AB]|97[1-8]|98[678]|ZX|ZZ)"
+DEPARTEMENT_PATTERN = r"(?:0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|97[1-8]|98[678]|ZX|ZZ)"
 """Codes that `departement_insee` gives: the COG's, and the two that only the ministry has."""
 
-COMMUNE_PATTERN = r"(?:\d{2}|2[AB]|ZZ)\d{3}"
+COMMUNE_PATTERN = r"(?:[0-9]{2}|2[AB]|ZZ)[0-9]{3}"
 """Codes that `commune_insee` gives."""
 
 
@@ -63,29 +63,29 @@ def departement_insee(departement: nw.Expr) -> nw.Expr:
     """
     letters = ((f"^{code}$", insee) for code, insee in OVERSEAS.items())
     return _rewritten(
-        _plain(departement), [(r"^0(\d\d|2[AB])$", "$1"), (r"^(\d)$", "0$1"), (r"^99$", ABROAD), *letters]
+        _plain(departement), [(r"^0([0-9][0-9]|2[AB])$", "$1"), (r"^([0-9])$", "0$1"), (r"^99$", ABROAD), *letters]
     )
 
 
 _PACIFIC = (("ZN", "988"), ("ZP", "987"), ("ZW", "986"))
 
 _COMMUNE_RULES = (
-    (r"SR\d{2}$", ""),  # the sector of a large city
-    (r"^[^|]*\|(\d{4})$", "=0$1"),  # a whole code whose zero a spreadsheet cut
-    (r"^(?:ZM|976)\|975(\d\d)$", "=976$1"),
-    (r"^[^|]*\|((?:\d{2}|2[AB])\d{3})$", "=$1"),  # a whole code
-    (r"^[^|]*\|(Z[A-Z])(\d{3})$", "$1|$2"),
-    (r"\|(\d)$", "|00$1"),
-    (r"\|(\d\d)$", "|0$1"),
-    (r"^(\d)\|", "0$1|"),
-    (r"^0(\d\d|2[AB])\|", "$1|"),
+    (r"SR[0-9]{2}$", ""),  # the sector of a large city
+    (r"^[^|]*\|([0-9]{4})$", "=0$1"),  # a whole code whose zero a spreadsheet cut
+    (r"^(?:ZM|976)\|975([0-9][0-9])$", "=976$1"),
+    (r"^[^|]*\|((?:[0-9]{2}|2[AB])[0-9]{3})$", "=$1"),  # a whole code
+    (r"^[^|]*\|(Z[A-Z])([0-9]{3})$", "$1|$2"),
+    (r"\|([0-9])$", "|00$1"),
+    (r"\|([0-9][0-9])$", "|0$1"),
+    (r"^([0-9])\|", "0$1|"),
+    (r"^0([0-9][0-9]|2[AB])\|", "$1|"),
     (r"^99\|", f"{ABROAD}|"),
     # Overseas the first of the three digits repeats the département's last one. Mayotte (501 until 2017, 601 since) and
     # the Pacific do not keep to it: there only the last two digits count.
-    (r"^(?:Z[ABCDSX]|97[1234578])\|(\d{3})$", "=97$1"),
-    (r"^(?:ZM|976)\|\d(\d\d)$", "=976$1"),
-    *((rf"^(?:{letters}|{insee})\|\d(\d\d)$", f"={insee}$1") for letters, insee in _PACIFIC),
-    (r"^([^|=]{2})\|(\d{3})$", "=$1$2"),
+    (r"^(?:Z[ABCDSX]|97[1234578])\|([0-9]{3})$", "=97$1"),
+    (r"^(?:ZM|976)\|[0-9]([0-9][0-9])$", "=976$1"),
+    *((rf"^(?:{letters}|{insee})\|[0-9]([0-9][0-9])$", f"={insee}$1") for letters, insee in _PACIFIC),
+    (r"^([^|=]{2})\|([0-9]{3})$", "=$1$2"),
     (r"^[^=].*$", ""),
     (r"^=", ""),
 )
@@ -108,10 +108,10 @@ def commune_insee(departement: nw.Expr, commune: nw.Expr) -> nw.Expr:
 
 def departement_of_commune(code_commune: nw.Expr) -> nw.Expr:
     """The département in an INSEE commune code: two characters, three overseas; `ZZ` abroad."""
-    return code_commune.str.replace_all(r"^(9[78]\d|..).*$", "$1")
+    return code_commune.str.replace_all(r"^(9[78][0-9]|..).*$", "$1")
 
 
 def sector(commune: nw.Expr) -> nw.Expr:
     """The sector of Paris, Lyon or Marseille in a municipal election (`SR01` of `056SR01`), an empty text elsewhere."""
     code = _plain(commune)
-    return nw.when(code.str.contains(r"SR\d{2}$")).then(code.str.slice(-4)).otherwise(nw.lit(""))
+    return nw.when(code.str.contains(r"SR[0-9]{2}$")).then(code.str.slice(-4)).otherwise(nw.lit(""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -84,12 +84,15 @@ def empty_frame(columns: Sequence[Column], provenance: Sequence[str] = ()) -> pl
 
 
 @contextmanager
-def stage(storage: Storage, ledger: Ledger, theme: Theme, table: Table, period: str) -> Iterator[Staged]:
+def stage(
+    storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], theme: Theme, table: Table, period: str
+) -> Iterator[Staged]:
     """Makes a table for one period in a temporary file and judges it. Nothing in the lake changes but quarantine.
 
     Args:
         storage: The lake.
         ledger: The deliveries.
+        themes: All themes, for the tables that read those of others.
         theme: Theme of the table.
         table: Declaration of the table.
         period: Period to make.
@@ -110,9 +113,12 @@ def stage(storage: Storage, ledger: Ledger, theme: Theme, table: Table, period: 
                 for what, count in source.counts.items():
                     counts[what] = counts.get(what, 0) + count
             else:
-                layer, _, input_name = name.partition("/")
-                parent = theme.table(Layer(layer), input_name)
-                frame, read = _scan(storage, theme, parent, period, table.lookback, stack)
+                *abroad, layer, input_name = name.split("/")
+                owner = themes[abroad[0]] if abroad else theme
+                parent = owner.table(Layer(layer), input_name)
+                known = periods_of(storage, owner, parent.layer, parent.name)
+                wanted = known if abroad else _within(known, period, table.lookback)
+                frame, read = _scan(storage, owner, parent, wanted, stack)
                 frames.append(nw.from_native(frame))
                 inputs += read
         provenance = PROVENANCE if table.layer is Layer.SILVER else ()
@@ -190,15 +196,21 @@ def _footer(theme: Theme, table: Table, period: str, inputs: list[dict[str, str]
     }
 
 
+def _within(periods: Sequence[str], period: str, lookback: int) -> list[str]:
+    """A period, if it is among those, and the `lookback` ones before it."""
+    earlier = [key for key in periods if key < period]
+    return earlier[len(earlier) - lookback if lookback < len(earlier) else 0 :] + [
+        key for key in periods if key == period
+    ]
+
+
 def _scan(
-    storage: Storage, theme: Theme, table: Table, period: str, lookback: int, stack: ExitStack
+    storage: Storage, theme: Theme, table: Table, periods: Sequence[str], stack: ExitStack
 ) -> tuple[pl.LazyFrame, list[dict[str, str]]]:
-    """One lazy frame over a period of a table and the `lookback` periods before it."""
-    earlier = [key for key in periods_of(storage, theme, table.layer, table.name) if key <= period]
-    wanted = earlier[-(lookback + 1) :] if lookback else [key for key in earlier if key == period]
+    """One lazy frame over periods of a table."""
     provenance = PROVENANCE if table.layer is Layer.SILVER else ()
     frames, inputs = [empty_frame(table.columns, provenance)], []
-    for key in wanted:
+    for key in periods:
         name = layout.table_key(theme.name, table.layer, table.name, key)
         entry = storage.stat(name)
         if entry is None:

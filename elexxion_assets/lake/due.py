@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from elexxion_assets.declare import Theme
+from elexxion_assets.declare import Layer, Table, Theme
 from elexxion_assets.lake.build import periods_of
-from elexxion_assets.lake.ledger import Ledger, State
+from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
 
 
@@ -47,11 +47,12 @@ class Due:
         ]
 
 
-def due(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
+def due(ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
     """Groups the pending periods by the tables that they concern.
 
     A table is concerned by a period when a delivery brought rows for one of the datasets it is made of, directly or
-    through other tables, or when it looks back on such a period.
+    through other tables. A delivery that brought no row for the period concerns the tables that look further: back on
+    its periods, or at its theme.
     """
     groups: list[Due] = []
     for name, pending in ledger.pending().items():
@@ -59,27 +60,30 @@ def due(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme]) -> list[D
             continue
         asked: dict[str, set[str]] = {}
         deliveries: dict[str, tuple[str, ...]] = {}
-        for period, identifiers in pending.items():
-            datasets, ready = _brought(ledger, period, identifiers)
-            deliveries[period] = ready
-            asked.setdefault(period, set()).update(_concerned(theme, datasets))
-        for period, tables in list(asked.items()):
-            for table, later in _looking_back(storage, theme, period, set(tables)):
-                asked.setdefault(later, set()).add(table)
+        for period, marks in pending.items():
+            found = {mark: ledger.get(mark) for mark in marks}
+            ready = {mark: delivery for mark, delivery in found.items() if delivery and delivery.state is State.READ}
+            deliveries[period] = tuple(sorted(ready))
+            asked[period] = _asked(theme, period, ready.values())
         groups += _grouped(theme, asked, deliveries)
     return sorted(groups, key=lambda group: (group.theme, group.periods))
 
 
-def _brought(ledger: Ledger, period: str, identifiers: Iterable[str]) -> tuple[set[str], tuple[str, ...]]:
-    """The datasets for which these deliveries hold rows of a period, and those of them whose reading has ended."""
-    datasets: set[str] = set()
-    ready = []
-    for identifier in identifiers:
-        delivery = ledger.get(identifier)
-        if delivery is not None and delivery.state is State.READ:
-            ready.append(identifier)
-            datasets |= {facts["dataset"] for facts in delivery.tables if period in facts["periods"]}
-    return datasets, tuple(sorted(ready))
+def _asked(theme: Theme, period: str, deliveries: Iterable[Delivery]) -> set[str]:
+    """The tables that these deliveries concern for a period."""
+    tables: set[str] = set()
+    for delivery in deliveries:
+        held = {facts["dataset"] for facts in delivery.tables if period in facts["periods"]}
+        if delivery.theme == theme.name and held:
+            tables |= _concerned(theme, held)
+        elif delivery.theme == theme.name:
+            behind = _concerned(theme, {facts["dataset"] for facts in delivery.tables})
+            back = {f"{t.layer}/{t.name}" for t in theme.tables if t.lookback} & behind
+            tables |= back | _concerned(theme, back)
+        else:
+            abroad = {f"{t.layer}/{t.name}" for t in theme.tables if _names_abroad(t, delivery.theme)}
+            tables |= abroad | _concerned(theme, abroad)
+    return tables
 
 
 def _grouped(theme: Theme, asked: Mapping[str, set[str]], deliveries: Mapping[str, tuple[str, ...]]) -> list[Due]:
@@ -111,20 +115,37 @@ def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:
     return {name for name in touched if "/" in name}
 
 
-def _looking_back(storage: Storage, theme: Theme, period: str, tables: set[str]) -> list[tuple[str, str]]:
-    """The tables of later periods that look back on this one, and everything made of them."""
-    found: list[tuple[str, str]] = []
-    for table in theme.tables:
-        if not table.lookback or not tables.intersection(table.inputs):
+def settle(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], done: Due) -> None:
+    """Notes that what was due has been built, and what follows from it: the marks of that are written first."""
+    cause = next((mark.partition(".")[0] for marks in done.deliveries.values() for mark in marks), None)
+    if cause is not None:
+        for theme, period in sorted(_following(storage, themes, done)):
+            ledger.mark_pending(theme, period, cause)
+    for period, marks in done.deliveries.items():
+        ledger.clear_pending(done.theme, period, list(marks))
+
+
+def _following(storage: Storage, themes: Mapping[str, Theme], done: Due) -> set[tuple[str, str]]:
+    """Periods of tables that look back on what was built, or at its theme from another one."""
+    found: set[tuple[str, str]] = set()
+    built = set(done.tables)
+    for table in themes[done.theme].tables:
+        if not table.lookback or not built.intersection(table.inputs):
             continue
-        later = [key for key in periods_of(storage, theme, table.layer, table.name) if key > period]
-        for key in later[: table.lookback]:
-            name = f"{table.layer}/{table.name}"
-            found += [(concerned, key) for concerned in {name} | _concerned(theme, [name])]
+        known = periods_of(storage, themes[done.theme], table.layer, table.name)
+        for period in done.periods:
+            later = [key for key in known if key > period][: table.lookback]
+            found |= {(done.theme, key) for key in later if key not in done.periods}
+    for theme in themes.values():
+        for table in theme.tables:
+            if theme.name != done.theme and built.intersection(_names_abroad(table, done.theme)):
+                layer, _, name = next(name for name in table.inputs if name.count("/") == 1).partition("/")
+                found |= {(theme.name, period) for period in periods_of(storage, theme, Layer(layer), name)}
     return found
 
 
-def settle(ledger: Ledger, done: Due) -> None:
-    """Notes that what was due has been built."""
-    for period, deliveries in done.deliveries.items():
-        ledger.clear_pending(done.theme, period, list(deliveries))
+def _names_abroad(table: Table, theme: str) -> set[str]:
+    """The tables of a theme that a table of another one reads, as `layer/table`."""
+    return {
+        name.removeprefix(f"{theme}/") for name in table.inputs if name.count("/") == 2 and name.startswith(f"{theme}/")
+    }

@@ -74,7 +74,7 @@ def write_dictionary(themes: Mapping[str, Theme], folder: Path) -> list[Path]:
 
 def _lineage(theme: Theme, table: Table) -> list[str]:
     layer = f"{Layer.BRONZE}/" if table.layer is Layer.SILVER else ""
-    return [f"{theme.name}/{layer}{name}" for name in table.inputs]
+    return [name if name.count("/") == 2 else f"{theme.name}/{layer}{name}" for name in table.inputs]
 
 
 def _source_names(theme: Theme, table: Table) -> dict[str, tuple[str, ...]]:

@@ -123,6 +123,8 @@ def apply(frame: Frame, columns: Sequence[Column]) -> Frame:
         for column in columns
         if (said := _reason(column, nw.col(texts[column.name]))) is not None
     }
+    if not reasons:
+        reasons = {"_reason_none": nw.lit(None, dtype=nw.String())}
     judged = (
         frame.with_columns(*(_text(column).alias(texts[column.name]) for column in columns))
         .with_columns(*(_spelled(column, nw.col(texts[column.name])).alias(column.name) for column in columns))

@@ -32,7 +32,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> resources.LakeIO
     for entry in list(waiting(storage, 0)):
         take(storage, ledger, THEMES, entry, Taken())
     for period in ("2020", "2021"):
-        with stage(storage, ledger, TOY, FACTS, period) as staged:
+        with stage(storage, ledger, THEMES, TOY, FACTS, period) as staged:
             publish(storage, staged)
     yield resources.resources()["lake_io"]  # type: ignore[misc]
     settings.cache_clear()

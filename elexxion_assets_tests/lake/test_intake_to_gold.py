@@ -14,7 +14,7 @@ import pytest
 from elexxion_assets.declare import Layer
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import periods_of, publish, stage, table_documents
-from elexxion_assets.lake.due import due, settle
+from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.explain import explain
 from elexxion_assets.lake.intake import Taken, drop, initialise, take, waiting
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
@@ -44,15 +44,21 @@ class Lake:
 
     def build(self) -> list[str]:
         built = []
-        for group in due(self.storage, self.ledger, THEMES):
-            for name in group.tables:
-                layer, _, table = name.partition("/")
-                for period in group.periods:
-                    with stage(self.storage, self.ledger, TOY, TOY.table(Layer(layer), table), period) as staged:
-                        if not staged.refused:
-                            publish(self.storage, staged)
-                            built.append(f"{name}/{period}")
-            settle(self.ledger, group)
+        while groups := due(self.ledger, THEMES):
+            for group in groups:
+                built += self._build(group)
+                settle(self.storage, self.ledger, THEMES, group)
+        return built
+
+    def _build(self, group: Due) -> list[str]:
+        built = []
+        for name in group.tables:
+            layer, _, table = name.partition("/")
+            for period in group.periods:
+                with stage(self.storage, self.ledger, THEMES, TOY, TOY.table(Layer(layer), table), period) as staged:
+                    if not staged.refused:
+                        publish(self.storage, staged)
+                        built.append(f"{name}/{period}")
         return built
 
     def rows(self, layer: Layer, table: str, period: str) -> list[tuple[object, ...]]:
@@ -155,7 +161,7 @@ def test_a_table_that_fails_a_blocking_check_does_not_replace_the_good_one(lake:
     lake.drop("good.csv", csv("01001;2020;3"))
     lake.build()
     lake.drop("bad.csv", csv("01001;2020;5000", "01002;2020;200"))
-    with stage(lake.storage, lake.ledger, TOY, FACTS, "2020") as staged:
+    with stage(lake.storage, lake.ledger, THEMES, TOY, FACTS, "2020") as staged:
         assert [result.name for result in staged.refused] == ["sane"]
         assert staged.refused[0].examples[0]["nombre"] == 5000
         assert {r.name for r in staged.results if not r.passed} == {"sane", "small"}

@@ -106,7 +106,7 @@ OBJET_SOCIAL1 = _text(
     "Main social object, a code of the WALDEC nomenclature",
     "objet_social1",
     width=6,
-    pattern=r"\d{6}",
+    pattern=r"[0-9]{6}",
     missing=(*NO_CODE, "000000", "0"),
     optional_in_file=False,
     examples=("006030", "6030", "011075"),
@@ -175,7 +175,9 @@ MANAGER_ADDRESS = tuple(
 
 def snapshot(table: TextTable) -> date | None:
     """The day of publication that the official name of the file, or else of its archive, says; None without one."""
-    for year, month, day in reversed(re.findall(r"rna[_-](?:waldec|import)[_-](\d{4})(\d\d)(\d\d)(?!\d)", table.file)):
+    for year, month, day in reversed(
+        re.findall(r"rna[_-](?:waldec|import)[_-]([0-9]{4})([0-9][0-9])([0-9][0-9])(?![0-9])", table.file)
+    ):
         try:
             return date(int(year), int(month), int(day))
         except ValueError:
@@ -186,14 +188,14 @@ def snapshot(table: TextTable) -> date | None:
 def _day(text: nw.Expr) -> nw.Expr:
     """The day of an update as text, null where there is none."""
     day = text.str.strip_chars().str.slice(0, 10)
-    return nw.when(day.str.contains(r"^(?:19|20)\d{2}-\d{2}-\d{2}$")).then(day)
+    return nw.when(day.str.contains(r"^(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$")).then(day)
 
 
 def period(table: TextTable) -> nw.Expr | str:
     """The year that the snapshot closes, from the name of the file or else from the latest update of all its rows."""
     updated = table.find(DATE_MAJ.source_names)
     seen = [] if updated is None else table.values(updated)
-    updates = [found[0] for value in seen if (found := re.match(r"\s*(?:19|20)\d{2}-\d{2}-\d{2}", value))]
+    updates = [found[0] for value in seen if (found := re.match(r"\s*(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}", value))]
     published = snapshot(table)
     if published is not None:
         if updates and max(updates).strip() > (published + timedelta(days=31)).isoformat():

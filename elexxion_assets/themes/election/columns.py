@@ -10,7 +10,7 @@ SCRUTIN = Column(
     name="scrutin",
     kind=Kind.TEXT,
     description="Election and round: year, kind and round",
-    pattern=r"\d{4}-[a-z]+-t[12]",
+    pattern=r"[0-9]{4}-[a-z]+-t[12]",
     examples=("2022-presidentielle-t1", "2024-europeennes-t1"),
     counter_examples=("2022", "presidentielle 2022", "2022-presidentielle-t3"),
 )
@@ -27,7 +27,7 @@ CODE_TERRITOIRE = Column(
     kind=Kind.TEXT,
     description="Code of the territory inside its level",
     pattern=(
-        rf"{COMMUNE_PATTERN}(?:SR\d\d)?(?:_C\d\d)?"
+        rf"{COMMUNE_PATTERN}(?:SR[0-9][0-9])?(?:_C[0-9][0-9])?"
         rf"|{COMMUNE_PATTERN}_[^|;]{{1,16}}"
         rf"|{DEPARTEMENT_PATTERN}(?:[0-9A-Z]{{2}})?"
     ),

@@ -97,9 +97,9 @@ BLOCK: Mapping[str, tuple[str, ...]] = {
 _SILENT = re.compile(
     r"^(%|ratio|rapport|pourcentage|sieges|elu|libnua|libellenuance|nbsie|nbsap|codelocalisation|libellelocalisation)"
 )
-_UNNAMED = re.compile(r"^(_\d+|unnamed:?[ _]?\d+.*|\.{3}\d+)?$", re.IGNORECASE)
-_NUMBER_AT_END = re.compile(r"^(.*?\D)(?:[ ._-]*candi?(?:dat)?)?[ ._-]*?(\d{1,3})$", re.IGNORECASE)
-_NUMBER_AT_START = re.compile(r"^(?:cand(?:idat)?|liste)?[ _]?(\d{1,3})[ ._-]+(\D.*)$", re.IGNORECASE)
+_UNNAMED = re.compile(r"^(_[0-9]+|unnamed:?[ _]?[0-9]+.*|\.{3}[0-9]+)?$", re.IGNORECASE)
+_NUMBER_AT_END = re.compile(r"^(.*?\D)(?:[ ._-]*candi?(?:dat)?)?[ ._-]*?([0-9]{1,3})$", re.IGNORECASE)
+_NUMBER_AT_START = re.compile(r"^(?:cand(?:idat)?|liste)?[ _]?([0-9]{1,3})[ ._-]+(\D.*)$", re.IGNORECASE)
 
 _HEAD_FIELD = {slug(name): field for field, names in HEAD.items() for name in names}
 _BLOCK_FIELD = {slug(name): field for field, names in BLOCK.items() for name in names}

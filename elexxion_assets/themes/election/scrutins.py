@@ -69,7 +69,7 @@ class Scrutins:
     """Keys such as `2022-presidentielle-t1`: year, kind, round. They sort by year; inside a year by kind and round."""
 
     description = "an election and its round, such as 2022-presidentielle-t1"
-    pattern = rf"\d{{4}}-(?:{'|'.join(YEARS)})-t[12]"
+    pattern = rf"[0-9]{{4}}-(?:{'|'.join(YEARS)})-t[12]"
 
     def problem(self, key: str) -> str | None:
         """Why `key` is not a general election of one of the kinds known here, or None when it is one."""
@@ -208,16 +208,16 @@ def _from_identifier(identifier: nw.Expr) -> nw.Expr:
     for code, name in _SHORT.items():
         kind = nw.when(short == code).then(nw.lit(name)).otherwise(kind)
     key = nw.concat_str([identifier.str.slice(0, 4), kind, identifier.str.slice(10, 2)], separator="-")
-    return nw.when(identifier.str.contains(r"^\d{4}_[a-z]{4}_t[12]$")).then(key)
+    return nw.when(identifier.str.contains(r"^[0-9]{4}_[a-z]{4}_t[12]$")).then(key)
 
 
 def _from_names(table: TextTable) -> Evidence:
     """What the names of file and sheet and the lines above the header say."""
     text = " ".join([table.file, table.member, *table.preamble])
     plain = re.sub(r"[\W_]+", " ", blocs.plain(text)).strip().lower()
-    plain = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", plain)
-    year = next((int(found) for found in re.findall(r"\b(?:19|20)\d\d\b", plain)), None)
-    if year is None and (short := re.search(r"\b(?:pr|lg|leg|eu|euro|mn|rg)\s?(\d\d)\b", plain)):
+    plain = re.sub(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])", " ", plain)
+    year = next((int(found) for found in re.findall(r"\b(?:19|20)[0-9][0-9]\b", plain)), None)
+    if year is None and (short := re.search(r"\b(?:pr|lg|leg|eu|euro|mn|rg)\s?([0-9][0-9])\b", plain)):
         year = 2000 + int(short.group(1))
     kinds = {
         "presidentielle": r"presidentiel|\bpr(?:es)?\b",

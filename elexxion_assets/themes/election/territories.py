@@ -38,7 +38,7 @@ def territory(layout: Layout) -> list[nw.Expr]:
             code = nw.concat_str([code, nw.lit("_C"), _last_two(_column(layout, "code_circonscription"))])
         if level == "bureau":
             number = _column(layout, "code_bureau").str.strip_chars().str.replace_all(r"\.0$", "")
-            number = nw.when(number.str.contains(r"^\d{1,4}$")).then(number.str.zfill(4)).otherwise(number)
+            number = nw.when(number.str.contains(r"^[0-9]{1,4}$")).then(number.str.zfill(4)).otherwise(number)
             bureau = nw.when(number != "").then(number)
             # Some elections of the aggregated files stop at the commune.
             is_bureau = ~bureau.is_null()
@@ -66,9 +66,9 @@ def _inside_departement(layout: Layout, level: str) -> tuple[nw.Expr, nw.Expr]:
     """Département and code of a circonscription or canton, published alone (`1`) or with its département (`0101`)."""
     published = _column(layout, f"code_{level}").str.strip_chars().str.to_uppercase().str.replace_all(r"\.0$", "")
     own = published.str.replace_all(r"^(.*)(.{2})$", "$1")
-    whole = nw.when(published.str.contains(r"^(?:\d{3,5}|2[AB]\d\d|Z[A-Z]\d\d)$")).then(own)
+    whole = nw.when(published.str.contains(r"^(?:[0-9]{3,5}|2[AB][0-9][0-9]|Z[A-Z][0-9][0-9])$")).then(own)
     given = _column(layout, "code_departement")
-    is_code = given.str.contains(r"^\s*(?:\d{1,3}(?:\.0)?|2[ABab]|Z[A-Z])\s*$").fill_null(False)
+    is_code = given.str.contains(r"^\s*(?:[0-9]{1,3}(?:\.0)?|2[ABab]|Z[A-Z])\s*$").fill_null(False)
     departement = departement_insee(nw.when(is_code).then(given).otherwise(whole))
     return departement, nw.concat_str([departement, _last_two(published)])
 
