@@ -142,9 +142,9 @@ def period(table: TextTable) -> nw.Expr:
 
 def match_wide(dataset: Dataset, table: TextTable, split: Split) -> Match:
     """Compares the names without their years with the columns of a dataset of communes."""
-    if not any(split(column) for column in table.columns):
-        return Match(score=0, missing=("columns with their year in their names, such as « P17_POP1564 » or « MED20 »",))
     by_columns = match_by_columns(dataset, without_years(table, split))
+    if not any(split(column) for column in table.columns):
+        return Match(score=0, missing=(*by_columns.missing, "a year in the names of its columns"))
     return dataclasses.replace(by_columns, missing=(*by_columns.missing, *lacks_communes(dataset, table)))
 
 
