@@ -145,7 +145,9 @@ def match_wide(dataset: Dataset, table: TextTable, split: Split) -> Match:
     by_columns = match_by_columns(dataset, without_years(table, split))
     if not any(split(column) for column in table.columns):
         return Match(score=0, missing=(*by_columns.missing, "a year in the names of its columns"))
-    return dataclasses.replace(by_columns, missing=(*by_columns.missing, *lacks_communes(dataset, table)))
+    # Names that carry years are explained too.
+    missing = (*by_columns.missing, *lacks_communes(dataset, table))
+    return dataclasses.replace(by_columns, score=by_columns.score + 1, missing=missing)
 
 
 def lacks_communes(dataset: Dataset, table: TextTable) -> tuple[str, ...]:
