@@ -76,6 +76,6 @@ def test_a_bad_value_rejects_its_line_in_its_period_only(tmp_path: Path) -> None
     table = WIDE.table(Layer.SILVER, "facts")
     expected = {"2020": ([1, 4, 5], 0), "2021": ([2, 6], 1)}
     for period, (values, rejected) in expected.items():
-        with stage(storage, Ledger(storage), WIDE, table, period) as staged:
+        with stage(storage, Ledger(storage), {"toy": WIDE}, WIDE, table, period) as staged:
             assert pl.read_parquet(staged.file)["nombre"].to_list() == values
             assert staged.counts == {"source_rows": 3, "quarantined": rejected, "older_release": 0}

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from elexxion_assets.declare import Layer
+from elexxion_assets.declare import Layer, Table
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, periods_of, publish, stage
 from elexxion_assets.lake.due import due, settle
@@ -37,20 +37,18 @@ class Lake:
         return taken.deliveries[0]
 
     def build(self) -> None:
-        """Builds what is due, silver of all periods before gold, which looks back."""
-        groups = due(self.storage, self.ledger, all_themes())
-        for layer in Layer:
+        """Builds what is due until nothing is: a table marks what looks back on it."""
+        while groups := due(self.ledger, all_themes()):
             for group in groups:
                 for name in group.tables:
-                    if name.startswith(f"{layer}/"):
-                        for period in group.periods:
-                            self._build(layer, name.partition("/")[2], period)
-        for group in groups:
-            settle(self.ledger, group)
+                    layer, _, table = name.partition("/")
+                    for period in group.periods:
+                        self._build(THEME.table(Layer(layer), table), period)
+                settle(self.storage, self.ledger, all_themes(), group)
 
-    def _build(self, layer: Layer, table: str, period: str) -> None:
-        with stage(self.storage, self.ledger, THEME, THEME.table(layer, table), period) as staged:
-            self.failed += [(table, period, result.name) for result in staged.results if not result.passed]
+    def _build(self, table: Table, period: str) -> None:
+        with stage(self.storage, self.ledger, all_themes(), THEME, table, period) as staged:
+            self.failed += [(table.name, period, result.name) for result in staged.results if not result.passed]
             self._count(staged)
             if not staged.refused:
                 publish(self.storage, staged)
@@ -58,7 +56,6 @@ class Lake:
     def _count(self, staged: Staged) -> None:
         if staged.table.layer is Layer.SILVER:
             lines = pl.scan_parquet(staged.file).select("_delivery", "_line").unique()
-            # A sheet is a table of its own: its lines are counted in the table's key, not in the delivery alone.
             counted = int(lines.select(pl.len()).collect().item())
             self.counts[staged.table.name, staged.period] = {**staged.counts, "lines": counted}
 

@@ -244,6 +244,35 @@ def test_extracts_of_two_territories_add_up_whatever_years_they_cover(lake):
     assert lake.gold("communes", "2022")["demandeurs_emploi_a"].to_list() == [25, 15]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_gold_is_the_same_whatever_the_order_of_arrival(lake, order, at_once):
+    """Gold looks back on censuses and incomes of earlier years, which may come after it."""
+    files = (
+        ("base.csv", census("17", "12", "07")),
+        ("cc_filosofi_2021_COM.csv", text(INCOMES, *(f"{code};331;842;24820;17,0" for code in CODES))),
+        ("dares.csv", dares("2022-T4;01004;Brutes;A;Total;Total;15", "2019-T4;01004;Brutes;A;Total;Total;25")),
+    )
+    for position in order:
+        lake.drop(*files[position])
+        if not at_once:
+            lake.build()
+    lake.build()
+    shown = ("annee", "recensement_annee", "filosofi_annee", "demandeurs_emploi_date")
+    found = [
+        lake.gold("communes", year).filter(pl.col("code_commune") == "01004").select(shown).row(0)
+        for year in lake.periods(Layer.GOLD, "communes")
+    ]
+    assert found == [
+        (2007, 2007, None, None),
+        (2012, 2012, None, None),
+        (2017, 2017, None, None),
+        (2019, 2017, None, "2019-T4"),
+        (2021, 2017, 2021, None),
+        (2022, 2017, 2021, "2022-T4"),
+    ]
+
+
 # --- local statistics and series --------------------------------------------------------------------------------------
 
 
