@@ -143,7 +143,11 @@ def period(table: TextTable) -> nw.Expr:
 def match_wide(dataset: Dataset, table: TextTable, split: Split) -> Match:
     """Compares the names without their years with the columns of a dataset of communes."""
     by_columns = match_by_columns(dataset, without_years(table, split))
-    return dataclasses.replace(by_columns, missing=(*by_columns.missing, *lacks_communes(dataset, table)))
+    if not any(split(column) for column in table.columns):
+        return Match(score=0, missing=(*by_columns.missing, "a year in the names of its columns"))
+    # Names that carry years are explained too.
+    missing = (*by_columns.missing, *lacks_communes(dataset, table))
+    return dataclasses.replace(by_columns, score=by_columns.score + 1, missing=missing)
 
 
 def lacks_communes(dataset: Dataset, table: TextTable) -> tuple[str, ...]:
