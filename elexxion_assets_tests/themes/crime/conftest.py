@@ -15,6 +15,12 @@ import python_calamine
 
 from elexxion_assets.declare import Dataset, Layer, TextTable
 from elexxion_assets.geography import Cog
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.build import publish, stage
+from elexxion_assets.lake.due import due, settle
+from elexxion_assets.lake.intake import Taken, drop, take, waiting
+from elexxion_assets.lake.ledger import Ledger, State
+from elexxion_assets.lake.storage import DirectoryStorage
 from elexxion_assets.quality import contract
 from elexxion_assets.themes.crime import THEME
 
@@ -105,3 +111,59 @@ def deliver() -> Callable[[Path], Delivered]:
 @pytest.fixture
 def recognised() -> Callable[[Path], Dataset | None]:
     return lambda path: recognise(read_text(path)[0])
+
+
+class Lake:
+    """A lake in a directory, with the verbs of a pass."""
+
+    def __init__(self, root: Path) -> None:
+        self.storage = DirectoryStorage(root)
+        self.ledger = Ledger(self.storage)
+
+    def drop(self, path: Path) -> None:
+        """Takes a file from `input/` to bronze."""
+        themes, taken = {THEME.name: THEME}, Taken()
+        drop(self.storage, path.name, path.read_bytes(), {})
+        for entry in list(waiting(self.storage, 0)):
+            take(self.storage, self.ledger, themes, entry, taken)
+        assert [delivery.state for delivery in taken.deliveries] == [State.READ]
+
+    def build(self) -> list[str]:
+        """Builds everything due; the names of the tables."""
+        built = []
+        for group in due(self.storage, self.ledger, {THEME.name: THEME}):
+            for name in group.tables:
+                built += [self.make(name, period) for period in group.periods]
+            settle(self.ledger, group)
+        return built
+
+    def make(self, name: str, period: str) -> str:
+        layer, _, table = name.partition("/")
+        with stage(self.storage, self.ledger, THEME, THEME.table(Layer(layer), table), period) as staged:
+            assert not staged.refused
+            assert [result.name for result in staged.results if not result.passed] == []
+            publish(self.storage, staged)
+        return f"{name}/{period}"
+
+    def rows(self, name: str, period: str) -> pl.DataFrame:
+        layer, _, table = name.partition("/")
+        with self.storage.local(layout.table_key(THEME.name, Layer(layer), table, period)) as file:
+            return pl.read_parquet(file)
+
+    def forget(self, name: str, period: str) -> None:
+        layer, _, table = name.partition("/")
+        self.storage.delete(layout.table_key(THEME.name, Layer(layer), table, period))
+        self.storage.delete(layout.table_document_key(THEME.name, Layer(layer), table, period))
+
+    def quarantined(self) -> pl.DataFrame:
+        """The rejected lines, as they were written, with `_period` and `_reason`."""
+        frames = []
+        for entry in self.storage.list(layout.QUARANTINE):
+            with self.storage.local(entry.key) as file:
+                frames.append(pl.read_parquet(file))
+        return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
