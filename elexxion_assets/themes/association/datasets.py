@@ -4,12 +4,13 @@
 the files before it. Each is published every month as a whole, one ZIP archive with one CSV per département. Since about
 2020 they come without telephone and mail, the import also without the code of the commune.
 
-**The period of a snapshot** is the year that it closes: the year of the day before its publication, so that the snapshot
-of 1 January says how the year before ended, and wins over all earlier snapshots of that year. The date is in the official
-name (`rna_waldec_20240601_dpt_01.csv`, `rna_import_20240601.zip`) and is then the release. A file without that date is
-of the year of its latest update (`maj_time`, over all its rows); its release is only that year, so that any dated file
-of the year wins over it, two undated snapshots of one year mix, and a small département that saw no update in January
-stays in the year before. A file that has neither is refused.
+**The period of a snapshot** is the year that it closes: the year of the day before its publication, so that the
+snapshot of 1 January says how the year before ended, and wins over all earlier snapshots of that year. The date is in
+the official name (`rna_waldec_20240601_dpt_01.csv`, `rna_import_20240601.zip`) and is then the release, one for all
+files of an archive. A file without that date is of the year of its latest update (`maj_time`, over all its rows, not
+only the first ones). Its release is only that year, so that any dated file of the year wins over it, two undated
+snapshots of one year mix, and a small département that saw no update in January stays in the year before. A file that
+has neither is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import narwhals as nw
 
@@ -52,12 +54,13 @@ NO_DATE = (
 WALDEC_NUMBER = r"W[0-9A-Z]{9}"
 
 
-def _text(name: str, description: str, *source_names: str, **more: object) -> Column:
+def _text(name: str, description: str, *source_names: str, **more: Any) -> Column:
+    """A text that may be missing, in the file too."""
     given = {"missing": NO_TEXT, "required": False, "optional_in_file": True} | more
     return Column(name=name, kind=Kind.TEXT, description=description, source_names=source_names).but(**given)
 
 
-def _date(name: str, description: str, *source_names: str, **more: object) -> Column:
+def _date(name: str, description: str, *source_names: str, **more: Any) -> Column:
     return Column(
         name=name,
         kind=Kind.DATE,

@@ -1,7 +1,7 @@
 """Synthetic registers in the official layouts of the RNA, at any size, to try the lake without the real ones.
 
-Real communes and codes, invented associations. As in the official files, a field is quoted only where it must be, quotes
-are doubled, an empty text is `""` and an absent one nothing, days that are not known are `0001-01-01`.
+Real communes and codes, invented associations. As in the official files, a field is quoted only where it must be,
+quotes are doubled, an empty text is `""` and an absent one nothing, days that are not known are `0001-01-01`.
 """
 
 from __future__ import annotations
@@ -61,10 +61,42 @@ _OBJECTS = (
 )
 _COMPLEMENTS = ("", "", " ; ouvert à tous", ", dans un esprit d'entraide", ' (dite "la section")')
 _SOCIAL_OBJECTS = (
-    "001015 003060 005010 006030 006030 006070 007080 009030 009040 010020 011005 011075 011165 011400 013005 013010 014035"
-    " 015045 016015 017030 018025 019010 020000 021005 022020 023000 024000 030012 032525 034210 036505 038105 040510"
-    " 050000 000000"
-).split()
+    "001015",
+    "003060",
+    "005010",
+    "006030",
+    "006030",
+    "006070",
+    "007080",
+    "009030",
+    "009040",
+    "010020",
+    "011005",
+    "011075",
+    "011165",
+    "011400",
+    "013005",
+    "013010",
+    "014035",
+    "015045",
+    "016015",
+    "017055",
+    "018025",
+    "019010",
+    "020005",
+    "021005",
+    "022535",
+    "023005",
+    "024045",
+    "030012",
+    "032525",
+    "034240",
+    "036510",
+    "038105",
+    "040000",
+    "050000",
+    "000000",
+)
 _STREETS = ("de la Mairie", "des Écoles", "Pascal", "Paul Lafargue", "du 8 Mai 1945", "de l'Église", "Gît le coeur")
 _STREET_KINDS = ("RUE", "RUE", "RUE", "AV", "PL", "CHE", "")
 _PEOPLE = ("Camille EXEMPLE", "Dominique FICTIF", "Claude MODELE", "")

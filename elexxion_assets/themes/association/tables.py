@@ -109,17 +109,21 @@ def _completed(rows: Frame, origin: str) -> Frame:
     absent = [column for column in REGISTRE_COLUMNS if column.name not in given]
     code = nw.col("objet_social1").str.slice(0, 3)
     family = nw.when(code.is_in([family.code for family in FAMILIES])).then(code)
-    labels = {family.code: family.label for family in FAMILIES}
     return (
         rows.with_columns(*(nw.lit(None, dtype=column.kind.dtype).alias(column.name) for column in absent))
         .with_columns(nw.lit(origin).alias("origine"), family.alias("famille_objet"))
-        .with_columns(
-            nw.col("famille_objet")
-            .replace_strict(list(labels), list(labels.values()), default=None, return_dtype=nw.String())
-            .alias("famille_objet_libelle")
-        )
+        .with_columns(_label(nw.col("famille_objet")).alias("famille_objet_libelle"))
         .select(*(column.name for column in REGISTRE_COLUMNS), "_delivery", "_line")
     )
+
+
+def _label(code: nw.Expr) -> nw.Expr:
+    """The official name of a family, null without one."""
+    # Not replace_strict: Polars would hold the whole register in memory for it.
+    label = nw.lit(None, dtype=nw.String())
+    for family in FAMILIES:
+        label = nw.when(code == family.code).then(nw.lit(family.label)).otherwise(label)
+    return label
 
 
 REGISTRE_RULES = (
@@ -309,7 +313,7 @@ TABLES = (
     Table(
         layer=Layer.GOLD,
         name="creations",
-        description="History of creations and dissolutions per commune and year, as the register of the period knows it",
+        description="Creations and dissolutions per commune of every year, as the register of the period knows them",
         columns=CREATIONS_COLUMNS,
         key=("code_commune", "annee"),
         inputs=("silver/registre",),
