@@ -183,3 +183,24 @@ def test_the_files_of_one_archive_add_up(lake, tmp_path: Path) -> None:
     assert silver.height == 500
     assert len(staged.inputs) == 3
     assert silver["id_association"].is_sorted()
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"code_commune": None}, "commune_connue"),
+        ({"date_creation": date(201, 6, 1)}, "creation_plausible"),
+        ({"date_creation": LATER, "date_maj": IN_YEAR}, "creation_plausible"),
+        ({"position": "D", "date_creation": IN_YEAR, "date_dissolution": BEFORE}, "dissolution_apres_creation"),
+        ({"position": "A", "date_dissolution": IN_YEAR}, "active_non_dissoute"),
+    ],
+)
+def test_what_is_odd_in_the_register_is_said_and_blocks_nothing(row: dict[str, Any], rule: str) -> None:
+    rules = {rule.name: rule for rule in REGISTRE.rules}
+    found = register(row, {"date_creation": BEFORE, "date_maj": IN_YEAR}).select(
+        *(rule.broken.alias(name) for name, rule in rules.items())
+    )
+    odd, fine = found.to_native().collect().to_dicts()
+    assert [name for name in rules if odd[name]] == [rule]
+    assert not any(fine.values())
+    assert not rules[rule].blocking
