@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from elexxion_assets.declare import Theme
+from elexxion_assets.themes.election import platinum
 from elexxion_assets.themes.election.datasets import DATASETS
 from elexxion_assets.themes.election.samples import samples
 from elexxion_assets.themes.election.scrutins import Scrutins
@@ -15,6 +16,6 @@ THEME = Theme(
     periods=Scrutins(),
     fresh_within=timedelta(days=3 * 366),
     datasets=DATASETS,
-    tables=TABLES,
+    tables=(*TABLES, platinum.COMMUNES),
     samples=samples,
 )

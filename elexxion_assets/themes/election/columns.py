@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Kind
 from elexxion_assets.geography.ministry import COMMUNE_PATTERN, DEPARTEMENT_PATTERN
 from elexxion_assets.themes.election.layouts import LEVELS
@@ -52,7 +53,7 @@ CODE_COMMUNE = Column(
     required=False,
     examples=("01001", "2A004", "97411", "ZZ001"),
     counter_examples=("1001", "ZA101"),
-    warning="Geography of the year of the election: carry it to one vintage before comparing elections.",
+    warning="Geography of the year of the election: compare elections by code_commune_cible.",
 )
 CODE_BUREAU = Column(
     name="code_bureau",
@@ -150,6 +151,16 @@ NUANCE = Column(
     examples=("REM", "LDVG", "UG"),
     warning="One code may mean different parties in different years.",
 )
+
+CIBLE = (
+    COMMUNE_CIBLE.but(
+        description="Commune of the target vintage of the COG in which the figures count; null above the communes",
+        warning="98601 is Wallis-et-Futuna, which the ministry counts as one; ZZ001 and the like are polling abroad.",
+    ),
+    PART,
+    MOTIF.but(description=f"{MOTIF.description}; null above the communes", required=False),
+)
+"""Where the figures of a row count, in the communes of the target vintage."""
 
 TERRITOIRE = (NIVEAU, CODE_TERRITOIRE, CODE_DEPARTEMENT, CODE_COMMUNE, CODE_BUREAU, CODE_PUBLIE, LIBELLE)
 """Where a row is about."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from elexxion_assets.declare import Column, Dataset, Frame, Match, TextTable
+from elexxion_assets.declare import Column, Dataset, Frame, Geography, Match, TextTable
 from elexxion_assets.themes.election.candidates import COLUMNS, long_rows, long_rows_of_columns
 from elexxion_assets.themes.election.columns import CANDIDATURE, PARTICIPATION, VOIX
 from elexxion_assets.themes.election.layouts import Layout, read_layout
-from elexxion_assets.themes.election.scrutins import scrutin_of
+from elexxion_assets.themes.election.scrutins import scrutin_of, year_of
 
 MINISTRY = "Ministère de l'Intérieur"
 PAGE = "https://www.data.gouv.fr/pages/donnees-des-elections"
@@ -122,6 +122,9 @@ def _optional(columns: tuple[Column, ...]) -> tuple[Column, ...]:
 
 _KEY = ("niveau", "code_territoire", "candidat")
 
+GEOGRAPHY = Geography(vintage=lambda _table, scrutin: year_of(scrutin))
+"""General elections are held from March on, in the communes of 1 January: nearly all mergers date from that day."""
+
 _LEVELS = {
     "communes": ("commune", "Results by commune"),
     "bureaux": ("bureau", "Results by bureau de vote"),
@@ -143,6 +146,7 @@ LEVEL_DATASETS = tuple(
         release=release_of,
         match=partial(match_level, level),
         normalise=normalise,
+        geography=GEOGRAPHY if level in ("commune", "bureau") else None,
     )
     for name, (level, title) in _LEVELS.items()
 )
@@ -158,6 +162,7 @@ LARGES = Dataset(
     release=release_of,
     match=match_columns_of_votes,
     normalise=normalise_columns_of_votes,
+    geography=GEOGRAPHY,
 )
 
 AGREGEES_PARTICIPATION = Dataset(
@@ -171,6 +176,7 @@ AGREGEES_PARTICIPATION = Dataset(
     release=release_of,
     match=partial(match_aggregated, False),
     normalise=normalise,
+    geography=GEOGRAPHY,
 )
 
 AGREGEES_CANDIDATS = Dataset(
@@ -184,6 +190,7 @@ AGREGEES_CANDIDATS = Dataset(
     release=release_of,
     match=partial(match_aggregated, True),
     normalise=normalise,
+    geography=GEOGRAPHY,
 )
 
 DATASETS = (*LEVEL_DATASETS, LARGES, AGREGEES_PARTICIPATION, AGREGEES_CANDIDATS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import groupby
 from statistics import median
 
@@ -82,6 +83,78 @@ class Scrutins:
         if kind in _ONE_ROUND and rank != "t1":
             return f"« {kind} » have one round: {year}-{kind}-t1"
         return None
+
+
+FIRST_ROUNDS: Mapping[tuple[int, str], date] = {
+    (1999, "europeennes"): date(1999, 6, 13),
+    (2001, "municipales"): date(2001, 3, 11),
+    (2001, "cantonales"): date(2001, 3, 11),
+    (2002, "presidentielle"): date(2002, 4, 21),
+    (2002, "legislatives"): date(2002, 6, 9),
+    (2004, "regionales"): date(2004, 3, 21),
+    (2004, "cantonales"): date(2004, 3, 21),
+    (2004, "europeennes"): date(2004, 6, 13),
+    (2007, "presidentielle"): date(2007, 4, 22),
+    (2007, "legislatives"): date(2007, 6, 10),
+    (2008, "municipales"): date(2008, 3, 9),
+    (2008, "cantonales"): date(2008, 3, 9),
+    (2009, "europeennes"): date(2009, 6, 7),
+    (2010, "regionales"): date(2010, 3, 14),
+    (2011, "cantonales"): date(2011, 3, 20),
+    (2012, "presidentielle"): date(2012, 4, 22),
+    (2012, "legislatives"): date(2012, 6, 10),
+    (2014, "municipales"): date(2014, 3, 23),
+    (2014, "europeennes"): date(2014, 5, 25),
+    (2015, "departementales"): date(2015, 3, 22),
+    (2015, "regionales"): date(2015, 12, 6),
+    (2017, "presidentielle"): date(2017, 4, 23),
+    (2017, "legislatives"): date(2017, 6, 11),
+    (2019, "europeennes"): date(2019, 5, 26),
+    (2020, "municipales"): date(2020, 3, 15),
+    (2021, "regionales"): date(2021, 6, 20),
+    (2021, "departementales"): date(2021, 6, 20),
+    (2022, "presidentielle"): date(2022, 4, 10),
+    (2022, "legislatives"): date(2022, 6, 12),
+    (2024, "europeennes"): date(2024, 6, 9),
+    (2024, "legislatives"): date(2024, 6, 30),
+    (2026, "municipales"): date(2026, 3, 15),
+}
+"""Days of the first rounds in mainland France, by the decrees that called the electors."""
+
+
+def year_of(scrutin: str) -> int:
+    """The year in a key."""
+    return int(scrutin[:4])
+
+
+def election_of(scrutin: str) -> tuple[int, str, int]:
+    """Year, kind and round of a key."""
+    year, kind, rank = scrutin.split("-")
+    return int(year), kind, int(rank[1:])
+
+
+def was_before(earlier: str, later: str) -> bool:
+    """Whether the results of one scrutin were known when another was held.
+
+    Of two elections of a year whose days are not in `FIRST_ROUNDS`, neither is before the other.
+    """
+    (year, kind, rank), (later_year, later_kind, later_rank) = election_of(earlier), election_of(later)
+    if year != later_year:
+        return year < later_year
+    if kind == later_kind:
+        return rank < later_rank
+    days = FIRST_ROUNDS.get((year, kind)), FIRST_ROUNDS.get((later_year, later_kind))
+    return days[0] is not None and days[1] is not None and (days[0], rank) < (days[1], later_rank)
+
+
+def in_order(scrutins: Iterable[str]) -> list[str]:
+    """Keys in the order in which the elections were held, as far as it is known; others by kind and round."""
+
+    def day(scrutin: str) -> tuple[date, int, str]:
+        year, kind, rank = election_of(scrutin)
+        return FIRST_ROUNDS.get((year, kind), date(year, 1, 1)), rank, kind
+
+    return sorted(scrutins, key=day)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,19 @@
-"""Tables of the election theme: participation and results in silver, communes and départements in gold."""
+"""Tables of the election theme: participation and results in silver, communes and départements in gold.
+
+Silver keeps the published code beside the commune of the target vintage; the rows of a commune that was split since are
+there once per target. Gold of communes speaks of the communes of the target vintage: counts are sums of count x `part`,
+kept as numbers, because those of a split commune are shared out; where `est_partage` is false they are whole. Two units
+stay what the ministry makes of them: Wallis-et-Futuna (98601), and polling abroad (ZZ001 and the like).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import narwhals as nw
 
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.geography.ministry import departement_of_commune
 from elexxion_assets.themes.election import blocs
 from elexxion_assets.themes.election.columns import (
     ABSTENTIONS,
@@ -12,6 +21,7 @@ from elexxion_assets.themes.election.columns import (
     BLANCS_ET_NULS,
     CANDIDAT,
     CANDIDATURE,
+    CIBLE,
     CODE_COMMUNE,
     CODE_DEPARTEMENT,
     EXPRIMES,
@@ -45,17 +55,22 @@ SOMME_VOIX = VOIX.but(
 )
 
 _PLACE = [column.name for column in TERRITOIRE]
+_TARGET = [column.name for column in CIBLE]
 _FIGURES = [column.name for column in PARTICIPATION]
 _VOTE = [column.name for column in (*CANDIDATURE, VOIX)]
 
+_WALLIS_ET_FUTUNA = "98601"
+_FIRST_OF_WALLIS_ET_FUTUNA = "98611"
+
 
 def participation(*frames: Frame, period: str) -> Frame:
-    """One row per territory, from the first dataset that has it."""
+    """One row per territory and target commune, from the first dataset that has the territory."""
     parts = []
-    for preference, frame in enumerate(frames):
+    for preference, frame in enumerate(_with_targets(frames)):
         told = frame.filter(~nw.col("inscrits").is_null())
-        units = told.group_by("niveau", "code_territoire").agg(
+        units = told.group_by("niveau", "code_territoire", "code_commune_cible").agg(
             *(nw.col(name).min() for name in _PLACE[2:]),
+            *(nw.col(name).min() for name in _TARGET[1:]),
             *(nw.col(name).min() for name in _FIGURES),
             nw.col("voix").sum().alias("somme_voix"),
             nw.col("voix").count().alias("_candidates"),
@@ -68,14 +83,33 @@ def participation(*frames: Frame, period: str) -> Frame:
 
 
 def resultats(*frames: Frame, period: str) -> Frame:
-    """One row per territory and candidate, from the first dataset that has the territory."""
+    """One row per territory, target commune and candidate, from the first dataset that has the territory."""
     parts = [
         frame.filter(~nw.col("voix").is_null() & ~nw.col("candidat").is_null()).select(
-            *_PLACE, *_VOTE, "_delivery", "_line", nw.lit(preference).alias("_preference")
+            *_PLACE, *_TARGET, *_VOTE, "_delivery", "_line", nw.lit(preference).alias("_preference")
         )
-        for preference, frame in enumerate(frames)
+        for preference, frame in enumerate(_with_targets(frames))
     ]
     return _preferred(parts).with_columns(nw.lit(period).alias("scrutin"), blocs.bloc(period).alias("bloc"))
+
+
+def _with_targets(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames of all datasets, each with the commune in which every row counts."""
+    for dataset, frame in zip(DATASETS, frames, strict=True):
+        if dataset.geography is None:
+            yield frame.with_columns(nw.lit(None, dtype=column.kind.dtype).alias(column.name) for column in CIBLE)
+            continue
+        code, target, placed = nw.col("code_commune"), nw.col("code_commune_cible"), ~nw.col("code_commune").is_null()
+        # The ministry counts Wallis-et-Futuna as one; nobody knows how its three circonscriptions voted.
+        is_wallis = (code == _WALLIS_ET_FUTUNA).fill_null(value=False)
+        yield frame.filter(~is_wallis | (target == _FIRST_OF_WALLIS_ET_FUTUNA)).with_columns(
+            nw.when(is_wallis).then(code).otherwise(target).alias("code_commune_cible"),
+            nw.when(is_wallis).then(nw.lit(1.0)).otherwise(nw.col("part")).alias("part"),
+            nw.when(is_wallis)
+            .then(nw.lit("Wallis-et-Futuna, kept as one"))
+            .otherwise(nw.when(placed).then(nw.col("motif")))
+            .alias("motif"),
+        )
 
 
 def _preferred(parts: list[Frame]) -> Frame:
@@ -97,6 +131,35 @@ def _finest(frame: Frame, unit: str, levels: tuple[str, ...]) -> Frame:
     return known.join(first, on=[unit, "_order"], how="semi").drop("_order")
 
 
+_GRAIN = 2**20
+
+
+def _carried(rows: Frame, figures: Iterable[str]) -> Frame:
+    """Rows with the target as `code_commune`, the published code as `_published`, and the figures times `part`.
+
+    Shares are rounded to multiples of 1 / 2^20, and one target of each split commune takes what is then left of 1:
+    floating sums of such products are exact in any order, so that no elector and no vote is lost or made up.
+    """
+    shared = (nw.col("part") < 1).fill_null(value=False)
+    rounded = ((nw.col("part") * _GRAIN).cast(nw.Int64()) / _GRAIN).alias("_rounded")
+    shares = rows.filter(shared).select("code_commune", "code_commune_cible", rounded).unique()
+    whole = shares.group_by("code_commune").agg(
+        nw.col("_rounded").sum().alias("_given"), nw.col("code_commune_cible").min().alias("code_commune_cible")
+    )
+    left = whole.with_columns((1 - nw.col("_given")).alias("_left")).drop("_given")
+    exact = shares.join(left, on=["code_commune", "code_commune_cible"], how="left").with_columns(
+        (nw.col("_rounded") + nw.col("_left").fill_null(0.0)).alias("_exact")
+    )
+    joined = rows.join(
+        exact.drop("_rounded", "_left"), on=["code_commune", "code_commune_cible"], how="left"
+    ).with_columns(nw.coalesce(nw.col("_exact"), nw.lit(1.0)).alias("_exact"))
+    return joined.with_columns(
+        *((nw.col(name) * nw.col("_exact")).alias(name) for name in figures),
+        nw.col("code_commune").alias("_published"),
+        nw.col("code_commune_cible").alias("code_commune"),
+    ).drop("code_commune_cible", "_exact")
+
+
 def _sums(frame: Frame, keys: tuple[str, ...], names: list[str], *others: nw.Expr) -> Frame:
     """Sums of columns by key, null where no row of the group has a value."""
     summed = frame.group_by(*keys).agg(
@@ -116,10 +179,10 @@ def _percent(part: str, whole: str) -> nw.Expr:
 def _votes_of_blocs(votes: Frame, key: str) -> Frame:
     """Votes of each bloc by unit, and the bloc in front, null where two share the first place."""
     by_bloc = [
-        nw.when(nw.col("bloc") == bloc).then(nw.col("voix")).otherwise(nw.lit(0)).alias(f"voix_{bloc}")
+        nw.when(nw.col("bloc") == bloc).then(nw.col("voix")).otherwise(nw.lit(0.0)).alias(f"voix_{bloc}")
         for bloc in blocs.BLOCS
     ]
-    unknown = nw.when(nw.col("bloc").is_null()).then(nw.col("voix")).otherwise(nw.lit(0)).alias("voix_sans_bloc")
+    unknown = nw.when(nw.col("bloc").is_null()).then(nw.col("voix")).otherwise(nw.lit(0.0)).alias("voix_sans_bloc")
     names = [*(f"voix_{bloc}" for bloc in blocs.BLOCS), "voix_sans_bloc"]
     totals = votes.select(key, *by_bloc, unknown).group_by(key).agg(*(nw.col(name).sum() for name in names))
     best = nw.max_horizontal(*(nw.col(name) for name in names[:-1]))
@@ -145,25 +208,45 @@ _COMMUNE_LEVELS = ("commune", "bureau")
 _DEPARTEMENT_LEVELS = ("departement", "commune", "circonscription", "canton")
 
 
+def _commune_rows(silver: Frame, figures: Iterable[str]) -> Frame:
+    """The finest rows of each published commune, carried to the communes of the target vintage."""
+    return _carried(_finest(silver, "code_commune", _COMMUNE_LEVELS), figures)
+
+
 def _commune_units(participation: Frame) -> Frame:
-    rows = _finest(participation, "code_commune", _COMMUNE_LEVELS)
-    others = [nw.col(name).min() for name in ("code_departement", "libelle", "niveau")]
-    return _sums(rows, ("code_commune",), _FIGURES, *others)
+    rows = _commune_rows(participation, _FIGURES)
+    own_name = nw.when(nw.col("_published") == nw.col("code_commune")).then(nw.col("libelle"))
+    units = _sums(
+        rows,
+        ("code_commune",),
+        _FIGURES,
+        own_name.min().alias("_own_name"),
+        nw.col("libelle").min(),
+        nw.col("niveau").min(),
+        nw.col("part").min(),
+        nw.col("_published").n_unique().alias("nombre_communes_publiees"),
+    )
+    return units.with_columns(
+        departement_of_commune(nw.col("code_commune")).alias("code_departement"),
+        nw.coalesce(nw.col("_own_name"), nw.col("libelle")).alias("libelle"),
+        (nw.col("part") < 1).alias("est_partage"),
+    )
 
 
-def _commune_votes(resultats: Frame) -> Frame:
+def _commune_votes(rows: Frame) -> Frame:
     """Votes by commune and candidate, with the rank of each in the commune."""
-    rows = _finest(resultats, "code_commune", _COMMUNE_LEVELS)
-    others = [nw.col(name).min() for name in ("code_departement", "nuance", "bloc")]
+    others = [nw.col(name).min() for name in ("nuance", "bloc")]
     votes = rows.group_by("code_commune", "candidat").agg(nw.col("voix").sum(), *others)
     rank = nw.col("voix").rank("min", descending=True).over("code_commune")
-    return votes.with_columns(rank.cast(nw.Int64()).alias("rang"))
+    return votes.with_columns(
+        rank.cast(nw.Int64()).alias("rang"), departement_of_commune(nw.col("code_commune")).alias("code_departement")
+    )
 
 
 def communes(participation: Frame, resultats: Frame, period: str) -> Frame:
     """Participation, blocs and the candidate in front of each commune."""
-    votes = _commune_votes(resultats)
-    first = votes.filter(nw.col("rang") == 1).group_by("code_commune")
+    rows = _commune_rows(resultats, ("voix",))
+    first = _commune_votes(rows).filter(nw.col("rang") == 1).group_by("code_commune")
     front = first.agg(nw.col("candidat").min(), nw.col("voix").max(), nw.len().alias("_tied"))
     alone = nw.col("_tied") == 1
     front = front.select(
@@ -171,14 +254,14 @@ def communes(participation: Frame, resultats: Frame, period: str) -> Frame:
         nw.when(alone).then(nw.col("candidat")).alias("candidat_en_tete"),
         nw.col("voix").alias("voix_en_tete"),
     )
-    made = _indicators(_commune_units(participation), votes, "code_commune", period)
+    made = _indicators(_commune_units(participation), rows, "code_commune", period)
     return made.join(front, on="code_commune", how="left")
 
 
 def communes_candidats(participation: Frame, resultats: Frame, period: str) -> Frame:
     """Votes, shares and rank of each candidate in each commune."""
-    units = _commune_units(participation).select("code_commune", "inscrits", "exprimes")
-    joined = _commune_votes(resultats).join(units, on="code_commune", how="left")
+    units = _commune_units(participation).select("code_commune", "inscrits", "exprimes", "est_partage")
+    joined = _commune_votes(_commune_rows(resultats, ("voix",))).join(units, on="code_commune", how="left")
     return joined.with_columns(
         nw.lit(period).alias("scrutin"),
         _percent("voix", "exprimes").alias("part_exprimes"),
@@ -197,15 +280,24 @@ def departements(participation: Frame, resultats: Frame, period: str) -> Frame:
     return _indicators(summed, votes, "code_departement", period)
 
 
+def _once(rows: Frame) -> Frame:
+    """The rows of split communes once only, as published."""
+    shared = (nw.col("part") < 1).fill_null(value=False)
+    shares = rows.filter(shared).select("code_commune", "code_commune_cible")
+    first = shares.group_by("code_commune").agg(nw.col("code_commune_cible").min())
+    return nw.concat([rows.filter(~shared), rows.join(first, on=["code_commune", "code_commune_cible"], how="semi")])
+
+
 def _rows_of_departements(frame: Frame) -> Frame:
     """The rows that each département is the sum of; each of its communes as published, or else by its bureaux."""
-    communes = _finest(frame, "code_commune", _COMMUNE_LEVELS)
+    communes = _once(_finest(frame, "code_commune", _COMMUNE_LEVELS))
     communes = communes.with_columns(nw.lit("commune").alias("niveau"))
     others = frame.filter(~nw.col("niveau").is_in(_COMMUNE_LEVELS))
     return _finest(nw.concat([communes, others]), "code_departement", _DEPARTEMENT_LEVELS)
 
 
-def _rate(name: str, description: str) -> Column:
+def rate(name: str, description: str) -> Column:
+    """A share in per cent that may be unknown."""
     return Column(
         name=name,
         kind=Kind.NUMBER,
@@ -219,7 +311,7 @@ def _rate(name: str, description: str) -> Column:
     )
 
 
-_NAMES_OF_BLOCS = {
+NAMES_OF_BLOCS = {
     "extreme_gauche": "extrême gauche",
     "gauche": "gauche",
     "divers": "divers",
@@ -231,10 +323,10 @@ _NAMES_OF_BLOCS = {
 _OF_BLOCS = (
     *(
         column
-        for bloc, name in _NAMES_OF_BLOCS.items()
+        for bloc, name in NAMES_OF_BLOCS.items()
         for column in (
             VOIX.but(name=f"voix_{bloc}", description=f"Votes of the bloc {name}", required=False),
-            _rate(f"part_{bloc}", f"Share of the bloc {name} in the votes cast for somebody"),
+            rate(f"part_{bloc}", f"Share of the bloc {name} in the votes cast for somebody"),
         )
     ),
     VOIX.but(name="voix_sans_bloc", description="Votes of candidates whose bloc is not known", required=False),
@@ -251,9 +343,30 @@ _INDICATORS = (
     NULS,
     BLANCS_ET_NULS,
     EXPRIMES,
-    _rate("taux_participation", "Electors who voted, of those on the lists"),
+    rate("taux_participation", "Electors who voted, of those on the lists"),
     *_OF_BLOCS,
 )
+
+CODE_CIBLE = CODE_COMMUNE.but(
+    description="Commune of the target vintage of the COG; Wallis-et-Futuna (98601) and polling abroad as published",
+    required=True,
+    warning=None,
+)
+_EST_PARTAGE = Column(
+    name="est_partage",
+    kind=Kind.BOOLEAN,
+    description="Whether a share of the figures of a commune that was split since counts here",
+    warning="Where true, counts are estimates and need not be whole.",
+)
+
+
+def _as_numbers(*columns: Column) -> tuple[Column, ...]:
+    """The columns of counts that a split may leave with fractions."""
+    return tuple(
+        column.but(kind=Kind.NUMBER, counter_examples=("-1",)) if column.kind is Kind.INTEGER else column
+        for column in columns
+    )
+
 
 _UNUSED = nw.coalesce(nw.col("blancs_et_nuls"), nw.col("blancs") + nw.col("nuls"))
 """Blank and spoilt votes together, null where the source lacks one of them."""
@@ -300,7 +413,7 @@ def _identities(votes: nw.Expr) -> tuple[Rule, ...]:
     )
 
 
-_WITH_COMMUNES = tuple(
+WITH_COMMUNES = tuple(
     dataset.name
     for dataset in DATASETS
     if dataset.name not in {"cantons", "circonscriptions", "departements", "regions"}
@@ -309,9 +422,10 @@ _WITH_COMMUNES = tuple(
 PARTICIPATION_TABLE = Table(
     layer=Layer.SILVER,
     name="participation",
-    description="One row per territory: how many electors, how many voted, at every level published",
-    columns=(SCRUTIN, *TERRITOIRE, *PARTICIPATION, SOMME_VOIX),
-    key=("niveau", "code_territoire"),
+    description="One row per territory: how many electors, how many voted, at every level published; a commune that "
+    "was split since, and its bureaux, have a row per target commune",
+    columns=(SCRUTIN, *TERRITOIRE, *CIBLE, *PARTICIPATION, SOMME_VOIX),
+    key=("niveau", "code_territoire", "code_commune_cible"),
     inputs=tuple(dataset.name for dataset in DATASETS),
     function=participation,
     rules=_identities(nw.col("somme_voix")),
@@ -320,9 +434,10 @@ PARTICIPATION_TABLE = Table(
 RESULTATS_TABLE = Table(
     layer=Layer.SILVER,
     name="resultats",
-    description="One row per territory and candidate or list: votes, nuance and bloc, at every level published",
-    columns=(SCRUTIN, *TERRITOIRE, *CANDIDATURE, BLOC, VOIX),
-    key=("niveau", "code_territoire", "candidat"),
+    description="One row per territory and candidate or list: votes, nuance and bloc, at every level published; a "
+    "commune that was split since, and its bureaux, have a row per target commune",
+    columns=(SCRUTIN, *TERRITOIRE, *CIBLE, *CANDIDATURE, BLOC, VOIX),
+    key=("niveau", "code_territoire", "code_commune_cible", "candidat"),
     inputs=tuple(dataset.name for dataset in DATASETS),
     function=resultats,
     rules=(
@@ -337,24 +452,33 @@ RESULTATS_TABLE = Table(
 COMMUNES = Table(
     layer=Layer.GOLD,
     name="communes",
-    description="One row per commune: turnout, votes and shares of the blocs, the candidate in front",
+    description="One row per commune of the target vintage: turnout, votes and shares of the blocs, who is in front",
     columns=(
         SCRUTIN,
-        CODE_COMMUNE.but(required=True),
+        CODE_CIBLE,
         CODE_DEPARTEMENT,
-        LIBELLE,
+        LIBELLE.but(description="Name of the commune, or of one of those that were merged into it, as published"),
         _SOURCE_LEVEL,
-        *_INDICATORS,
+        Column(
+            name="nombre_communes_publiees",
+            kind=Kind.INTEGER,
+            description="Number of published communes whose figures are added up here: more than 1 after a merger",
+            ge=1,
+        ),
+        _EST_PARTAGE,
+        *_as_numbers(*_INDICATORS),
         CANDIDAT.but(
             name="candidat_en_tete",
             description="Candidate or list with the most votes; null where two share the first place",
             required=False,
         ),
-        VOIX.but(name="voix_en_tete", description="Votes of the candidate or list in front", required=False),
+        *_as_numbers(
+            VOIX.but(name="voix_en_tete", description="Votes of the candidate or list in front", required=False)
+        ),
     ),
     key=("code_commune",),
     inputs=("silver/participation", "silver/resultats"),
-    datasets=_WITH_COMMUNES,
+    datasets=WITH_COMMUNES,
     function=communes,
     rules=_identities(_VOTES_OF_ALL_BLOCS),
 )
@@ -362,17 +486,18 @@ COMMUNES = Table(
 COMMUNES_CANDIDATS = Table(
     layer=Layer.GOLD,
     name="communes_candidats",
-    description="One row per commune and candidate or list: votes, shares and rank",
+    description="One row per commune of the target vintage and candidate or list: votes, shares and rank",
     columns=(
         SCRUTIN,
-        CODE_COMMUNE.but(required=True),
+        CODE_CIBLE,
         CODE_DEPARTEMENT,
         CANDIDAT,
         NUANCE,
         BLOC,
-        VOIX,
-        _rate("part_exprimes", "Share of the votes cast for somebody in the commune"),
-        _rate("part_inscrits", "Share of the electors of the commune"),
+        _EST_PARTAGE.but(required=False),
+        *_as_numbers(VOIX),
+        rate("part_exprimes", "Share of the votes cast for somebody in the commune"),
+        rate("part_inscrits", "Share of the electors of the commune"),
         Column(
             name="rang",
             kind=Kind.INTEGER,
@@ -384,7 +509,7 @@ COMMUNES_CANDIDATS = Table(
     ),
     key=("code_commune", "candidat"),
     inputs=("silver/participation", "silver/resultats"),
-    datasets=_WITH_COMMUNES,
+    datasets=WITH_COMMUNES,
     function=communes_candidats,
 )
 

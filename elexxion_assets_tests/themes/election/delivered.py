@@ -9,7 +9,9 @@ from functools import cached_property
 import narwhals as nw
 import polars as pl
 
+from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Dataset, Layer, TextTable
+from elexxion_assets.geography import Cog
 from elexxion_assets.quality import contract
 from elexxion_assets.reading import recognise
 from elexxion_assets.reading.layout import column_names
@@ -41,7 +43,15 @@ class Delivered:
 
     @property
     def valid(self) -> pl.DataFrame:
-        return self.judged.filter(pl.col(contract.REASON).is_null()).drop(contract.REASON)
+        """The rows that keep the contract, carried to the newest communes where they have some."""
+        valid = self.judged.lazy().filter(pl.col(contract.REASON).is_null()).drop(contract.REASON)
+        if (geography := self.dataset.geography) is not None:
+            vintage = geography.vintage(self.table, self.period)
+            known = vintage if vintage in Cog.builtin().vintages else None
+            valid = Cog.builtin().carry(nw.from_native(valid), geography.code, vintage=known).to_native()
+            placed = pl.col("code_commune_cible").is_not_null() | pl.col(geography.code).is_null()
+            valid = valid.filter(placed)
+        return valid.collect()
 
 
 @dataclass
@@ -67,13 +77,14 @@ class Lake:
         return self.made[name]
 
     def _input(self, dataset: Dataset) -> pl.LazyFrame:
-        names = [*(column.name for column in dataset.columns), "_delivery", "_line"]
+        columns = (*dataset.columns, *((COMMUNE_CIBLE, PART, MOTIF) if dataset.geography else ()))
+        names = [*(column.name for column in columns), "_delivery", "_line"]
         frames = [
             found.valid.with_columns(pl.lit(found.table.file).alias("_delivery")).select(names)
             for found in self.delivered
             if found.dataset.name == dataset.name
         ]
-        schema = {column.name: TYPES[column.kind] for column in dataset.columns}
+        schema = {column.name: TYPES[column.kind] for column in columns}
         empty = pl.DataFrame(schema={**schema, "_delivery": pl.String, "_line": pl.Int64})
         return pl.concat([empty, *frames]).lazy()
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import narwhals as nw
 import polars as pl
 import pytest
 
 from elexxion_assets.declare import Refusal
+from elexxion_assets.geography import Cog
 from elexxion_assets.quality import contract
+from elexxion_assets.quality.checks import judge
 from elexxion_assets.reading import read_tables, recognise
 from elexxion_assets.themes.election import THEME
+from elexxion_assets.themes.election.tables import COMMUNES
 
 OF_2012 = "election/Presidentielle_2012_Resultats_Communes_Tour_1.csv"
 OF_2017 = "election/Presidentielle_2017_Resultats_Communes_Tour_1.csv"
@@ -61,43 +65,100 @@ def test_every_line_every_elector_and_every_vote_is_there(real_data, read, lake,
         assert one.judged["_line"].n_unique() == one.text.select(pl.len()).collect().item()
         made = lake(one)
         turnout, votes = made["participation"], made["resultats"]
-        assert not turnout.select("niveau", "code_territoire").is_duplicated().any()
+        assert not turnout.select("niveau", "code_territoire", "code_commune_cible").is_duplicated().any()
+        # A commune that was split since has a row per target commune.
+        turnout = turnout.unique(["niveau", "code_territoire"])
+        votes = votes.unique(["niveau", "code_territoire", "candidat"])
         figures = (turnout.height, turnout["inscrits"].sum(), turnout["exprimes"].sum())
         found.append((one.dataset.name, one.period, *figures))
-        assert not votes.select("niveau", "code_territoire", "candidat").is_duplicated().any()
         assert votes["bloc"].null_count() == 0
         totals = dict(votes.group_by("candidat").agg(pl.col("voix").sum()).iter_rows())
         assert VOTES.get(name, {}).items() <= totals.items()
     assert found == FILES[name]
 
 
+PLACED = {
+    # file: published communes, communes of the COG of 2026 and units of the ministry's own, split communes among them
+    OF_2012: (36791, 35166, 3),
+    OF_2017: (35719, 35166, 3),
+    OF_2022: (35245, 35166, 3),
+}
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_every_commune_counts_in_the_newest_geography(real_data, read, lake, name):
+    (delivered,) = read(real_data / name)
+    assert delivered.valid["_line"].n_unique() == delivered.judged["_line"].n_unique()
+    made = lake(delivered)
+    turnout, communes = made["participation"], made["communes"]
+    published, targets, split = PLACED[name]
+    assert turnout["code_territoire"].n_unique() == published
+    assert communes.height == targets
+    assert turnout.filter(pl.col("part") < 1)["code_commune"].n_unique() == split
+    known = Cog.builtin().codes(Cog.builtin().newest) | {"98601"}
+    assert {code for code in communes["code_commune"] if not code.startswith("ZZ")} <= known
+    # Overseas letters and Wallis-et-Futuna included, the year's own COG has every code.
+    assert turnout.filter(pl.col("motif").str.starts_with("not")).is_empty()
+    once = turnout.unique("code_territoire")
+    for figure in ("inscrits", "abstentions", "votants", "exprimes"):
+        assert communes[figure].sum() == once[figure].sum()
+
+
+@pytest.mark.parametrize("name", [OF_2012, OF_2017, OF_2022])
+def test_sums_over_communes_are_exact_in_any_order(real_data, read, lake, name):
+    made = lake(*read(real_data / name))
+    candidates = made["communes_candidats"]
+    shuffled = candidates.sample(fraction=1, shuffle=True, seed=1)
+    assert shuffled["voix"].sum() == candidates["voix"].sum() == FILES[name][0][4]
+    totals = dict(candidates.group_by("candidat").agg(pl.col("voix").sum()).iter_rows())
+    assert VOTES.get(name, {}).items() <= totals.items()
+    checks = {result.name: result for result in judge(COMMUNES, nw.from_native(made["communes"].lazy()))[1]}
+    assert [name for name, result in checks.items() if result.blocking and not result.passed] == []
+    assert checks["abstentions_complete_votants"].passed
+
+
 def test_gold_of_2022_keeps_every_vote(real_data, read, lake):
     found = lake(*(read(real_data / name)[0] for name in (OF_2022, CIRCONSCRIPTIONS_2022, DEPARTEMENTS_2022)))
     communes = found["communes"]
-    assert communes.height == 35245
     assert communes["inscrits"].sum() == 48747876
     assert (
         communes.select(pl.sum_horizontal(pl.col("^voix_(.*droite|.*gauche|centre|divers)$")).sum()).item() == 35132947
     )
     assert communes["voix_sans_bloc"].sum() == 0
-    paris = communes.row(by_predicate=pl.col("code_commune") == "75056", named=True)
-    assert (paris["inscrits"], paris["candidat_en_tete"]) == (1368025, "MACRON Emmanuel")
+    rows = {row["code_commune"]: row for row in communes.iter_rows(named=True)}
+    assert (rows["75056"]["inscrits"], rows["75056"]["candidat_en_tete"]) == (1368025, "MACRON Emmanuel")
+    assert (rows["98601"]["libelle"], rows["98601"]["est_partage"]) == ("Wallis et Futuna", False)
     assert found["communes_candidats"]["voix"].sum() == 35132947
     departements = found["departements"]
     assert departements["niveau"].unique().to_list() == ["departement"]
     assert departements["inscrits"].sum() == 48747876
 
 
+def test_departements_without_their_own_file_are_the_sums_of_communes_as_published(real_data, read, lake):
+    communes, own = (lake(*read(real_data / name))["departements"] for name in (OF_2022, DEPARTEMENTS_2022))
+    figures = ["code_departement", "inscrits", "votants", "exprimes", "^voix_.*$"]
+    assert communes.select(figures).equals(own.select(figures))
+
+
 def test_communes_of_two_files_of_2017_agree(real_data, read, lake):
     communes, bureaux = (lake(read(real_data / name)[0])["communes"] for name in (OF_2017, BUREAUX_2017))
-    figures = ["code_commune", "inscrits", "votants", "exprimes", "^voix_.*$", "candidat_en_tete"]
+    figures = [
+        "code_commune",
+        "est_partage",
+        "nombre_communes_publiees",
+        "inscrits",
+        "votants",
+        "exprimes",
+        "^voix_.*$",
+        "candidat_en_tete",
+    ]
     assert communes.select(figures).equals(bureaux.select(figures))
 
 
 @pytest.mark.parametrize("name", [OF_2012, OF_2017, OF_2022])
 def test_codes_exist_in_the_geography_of_their_year(real_data, read, lake, name):
     (delivered,) = read(real_data / name)
-    codes = set(lake(delivered)["communes"]["code_commune"])
+    codes = set(lake(delivered)["participation"]["code_commune"])
     history = pl.read_csv(real_data / "reference" / "table_passage_com_historique.csv", infer_schema=False)
     elsewhere = {code for code in codes - set(history["DEPCOM_HIST"]) if not code.startswith("ZZ")}
     # The COG's table leaves out the collectivités d'outre-mer: 2 + 1 + 1 + 1 + 48 + 33 territories.
