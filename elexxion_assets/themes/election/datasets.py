@@ -171,6 +171,7 @@ AGREGEES_PARTICIPATION = Dataset(
     release=release_of,
     match=partial(match_aggregated, False),
     normalise=normalise,
+    addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/general_results.parquet",),
 )
 
 AGREGEES_CANDIDATS = Dataset(
@@ -184,6 +185,7 @@ AGREGEES_CANDIDATS = Dataset(
     release=release_of,
     match=partial(match_aggregated, True),
     normalise=normalise,
+    addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/candidats_results.parquet",),
 )
 
 DATASETS = (*LEVEL_DATASETS, LARGES, AGREGEES_PARTICIPATION, AGREGEES_CANDIDATS)
