@@ -342,6 +342,56 @@ def dictionary(
 
 
 @app.command()
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Such as crime/communale.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="List the addresses and what was last fetched.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the publishers' new releases into `input/`."""
+    from elexxion_assets import catalogue
+
+    storage = _storage()
+    chosen = catalogue.select(catalogue.sources(all_themes()), names or [])
+    if only_list:
+        rows = [catalogue.describe(storage, source) for source in chosen]
+        if as_json:
+            _print_json(rows)
+            return
+        grid = Grid(*rows[0], box=None)
+        for row in rows:
+            grid.add_row(*row.values())
+        _print_grid(grid)
+        return
+    results = []
+    with _progress_bar() as bar:
+        task = bar.add_task("", total=None)
+        limits = catalogue.limits(settings())
+        for done in catalogue.fetch(
+            chosen,
+            storage,
+            limits,
+            lambda source, received, total: bar.update(task, description=source.name, completed=received, total=total),
+        ):
+            results.append(done)
+            if not as_json:
+                words = done.reason or done.key or "nothing new"
+                printer = err if done.reason else out
+                said = f"{done.outcome:<9} {done.source.name}: {words}"
+                printer.print(said, highlight=False, soft_wrap=True, markup=False)
+    if as_json:
+        _print_json([done.as_json() for done in results])
+    if any(done.outcome is catalogue.Outcome.FAILED for done in results):
+        raise typer.Exit(1)
+
+
+def _progress_bar() -> Any:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+@app.command()
 def demo(
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Stop after the summary.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic files.")] = 1,

@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 from elexxion_assets.defs import automation
+from elexxion_assets.defs.fetch import fetch_job, fetch_schedule
 from elexxion_assets.defs.intake import deliveries, input_sensor, intake_job
 from elexxion_assets.defs.resources import resources
 from elexxion_assets.defs.tables import theme_assets, theme_job
@@ -21,7 +22,8 @@ def _definitions() -> dg.Definitions:
         jobs = [theme_job(theme) for theme in themes]
         return dg.Definitions(
             assets=[deliveries, *assets],
-            jobs=[intake_job, *jobs],
+            jobs=[intake_job, fetch_job, *jobs],
+            schedules=[fetch_schedule],
             sensors=[input_sensor(themes, jobs), automation.sensor()],
             resources=resources(),
             executor=dg.in_process_executor,

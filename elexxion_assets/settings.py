@@ -36,6 +36,8 @@ class Settings(BaseSettings):
             left alone.
         batch: Largest number of files that one run takes.
         sensor_seconds: Seconds between two looks at `input/`.
+        fetch_max_bytes: Largest release that `elexxion fetch` brings.
+        fetch_hosts: Hosts that it may ask, and those below them, separated by commas.
     """
 
     model_config = SettingsConfigDict(env_prefix="ELEXXION_", env_file=".env", extra="ignore", frozen=True)
@@ -51,6 +53,10 @@ class Settings(BaseSettings):
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500
     sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
+    fetch_max_bytes: Annotated[int, Field(ge=1)] = 4_000_000_000
+    fetch_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+(\s*,\s*[A-Za-z0-9.:-]+)*$")] = (
+        "data.gouv.fr,insee.fr,media.interieur.gouv.fr,data.dares.travail-emploi.gouv.fr"
+    )
 
     @model_validator(mode="after")
     def _keys_come_with_an_endpoint(self) -> Settings:

@@ -40,8 +40,8 @@ class Person:
         assert done.returncode == code, (done.stdout + done.stderr).decode()
         return done
 
-    def reads(self, *arguments: str, code: int = 0) -> str:
-        return self.types(*arguments, code=code).stdout.decode()
+    def reads(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        return self.types(*arguments, code=code, **environment).stdout.decode()
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +146,14 @@ def test_why_tells_a_read_file_and_a_refused_one_apart(built: Person) -> None:
 
 def test_a_second_run_changes_nothing(built: Person) -> None:
     assert "nothing to do" in built.reads("run", "--strict")
+
+
+def test_fetch_lists_its_addresses_and_says_which_it_may_not_ask(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    listed = json.loads(person.reads("fetch", "--list", "--json"))
+    assert {"crime/communale", "association/rna_waldec"} <= {item["dataset"] for item in listed}
+    assert "crime/communale" in person.reads("fetch", "crime", "--list")
+    done = person.types("fetch", "crime/communale", code=1, ELEXXION_FETCH_HOSTS="example.org")
+    assert "www.data.gouv.fr is not among the allowed hosts" in done.stderr.decode()
+    [said] = json.loads(person.reads("fetch", "communale", "--json", code=1, ELEXXION_FETCH_HOSTS="example.org"))
+    assert said["outcome"] == "failed"

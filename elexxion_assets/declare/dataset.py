@@ -145,6 +145,8 @@ class Dataset:
         unpivot: For a layout in which one row covers several periods, side by side in its columns: gives bronze one row
             per source row and period. All text, `_line` kept, nothing left out. `period` and `normalise` then see these
             rows, and `TextTable.columns` stays the file's own.
+        addresses: Where `elexxion fetch` finds its newest release; only addresses that public text confirms.
+        licence: Licence under which the publisher gives what lies there.
     """
 
     name: str
@@ -159,3 +161,5 @@ class Dataset:
     normalise: Callable[[Dataset, Frame, TextTable], Frame] = rename_columns
     geography: Geography | None = None
     unpivot: Callable[[Dataset, Frame, TextTable], Frame] | None = None
+    addresses: tuple[str, ...] = ()
+    licence: str = "Licence Ouverte 2.0"

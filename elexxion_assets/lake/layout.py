@@ -74,3 +74,8 @@ def table_document_key(theme: str, layer: Layer, table: str, period: str) -> str
 def quarantine_key(theme: str, dataset: str, delivery: str, period: str, position: int = 0) -> str:
     """Where the rejected rows of a delivery lie for one period."""
     return f"{QUARANTINE}{theme}/{dataset}/{delivery}/{period}{f'.{position}' if position else ''}.parquet"
+
+
+def catalogue_key(theme: str, dataset: str) -> str:
+    """Where it is remembered what was last fetched of a dataset from its publisher."""
+    return f"metadata/catalogue/{theme}/{dataset}.json"

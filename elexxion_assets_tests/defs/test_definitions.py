@@ -17,7 +17,18 @@ from elexxion_assets.definitions import defs
 from elexxion_assets.quality.checks import check_names
 from elexxion_assets.themes import all_themes
 
-PURE = ("declare", "themes", "columns", "reading", "geography", "lake", "quality", "publishing", "settings")
+PURE = (
+    "catalogue",
+    "declare",
+    "themes",
+    "columns",
+    "reading",
+    "geography",
+    "lake",
+    "quality",
+    "publishing",
+    "settings",
+)
 
 
 @pytest.fixture(scope="module")

@@ -276,6 +276,7 @@ RNA_WALDEC = Dataset(
     period=period,
     release=release,
     match=match,
+    addresses=("https://www.data.gouv.fr/api/1/datasets/r/c2334d19-c752-413f-b64b-38006d9d0513",),
 )
 RNA_IMPORT = Dataset(
     name="rna_import",

@@ -294,7 +294,9 @@ def normalise(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
     )
 
 
-def _base(name: str, title: str, columns: tuple[Column, ...], geography: Geography | None = None) -> Dataset:
+def _base(
+    name: str, title: str, columns: tuple[Column, ...], geography: Geography | None = None, *addresses: str
+) -> Dataset:
     return Dataset(
         name=name,
         title=title,
@@ -307,6 +309,7 @@ def _base(name: str, title: str, columns: tuple[Column, ...], geography: Geograp
         match=match,
         normalise=normalise,
         geography=geography,
+        addresses=addresses,
     )
 
 
@@ -315,11 +318,14 @@ COMMUNALE = _base(
     "Base statistique communale de la délinquance enregistrée",
     (CODE_COMMUNE, *MEASURES, COMPLEMENT_NOMBRE, COMPLEMENT_TAUX, GEOGRAPHIE),
     Geography(vintage=vintage, arrondissements=True),
+    "https://www.data.gouv.fr/fr/datasets/r/3f51212c-f7d2-4aec-b899-06be6cdd1030",
 )
 DEPARTEMENTALE = _base(
     "departementale",
     "Base statistique départementale de la délinquance enregistrée",
     (CODE_DEPARTEMENT, CODE_REGION.but(required=False, optional_in_file=True), *MEASURES, GEOGRAPHIE),
+    None,
+    "https://www.data.gouv.fr/fr/datasets/r/acc332f6-92be-42af-9721-f3609bea8cfc",
 )
 REGIONALE = _base(
     "regionale",

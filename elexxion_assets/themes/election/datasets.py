@@ -177,6 +177,7 @@ AGREGEES_PARTICIPATION = Dataset(
     match=partial(match_aggregated, False),
     normalise=normalise,
     geography=GEOGRAPHY,
+    addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/general_results.parquet",),
 )
 
 AGREGEES_CANDIDATS = Dataset(
@@ -191,6 +192,7 @@ AGREGEES_CANDIDATS = Dataset(
     match=partial(match_aggregated, True),
     normalise=normalise,
     geography=GEOGRAPHY,
+    addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/candidats_results.parquet",),
 )
 
 DATASETS = (*LEVEL_DATASETS, LARGES, AGREGEES_PARTICIPATION, AGREGEES_CANDIDATS)

@@ -180,4 +180,5 @@ CHOMAGE_ZONE_EMPLOI = Dataset(
     match=match_zones,
     normalise=normalise_zones,
     unpivot=unpivot_quarters,
+    addresses=("https://www.insee.fr/fr/statistiques/fichier/1893230/chomage-zone-t1-2003-t4-2025.xlsx",),
 )

@@ -173,6 +173,9 @@ DEMANDEURS_EMPLOI = Dataset(
     release=release_of_dares,
     match=match_dares,
     normalise=normalise_dares,
+    addresses=(
+        "https://data.dares.travail-emploi.gouv.fr/api/explore/v2.1/catalog/datasets/dares_defm_communales-brutes/exports/csv?use_labels=true",
+    ),
 )
 
 

@@ -143,6 +143,7 @@ BASE_CC = Dataset(
     match=match_census,
     normalise=normalise_census,
     unpivot=unpivot_census,
+    addresses=("https://www.insee.fr/fr/statistiques/fichier/8581444/base-cc-emploi-pop-active-2022_csv.zip",),
 )
 
 

@@ -138,4 +138,5 @@ FILOSOFI = Dataset(
     match=match_incomes,
     normalise=normalise_incomes,
     unpivot=unpivot_incomes,
+    addresses=("https://www.insee.fr/fr/statistiques/fichier/6692392/base-cc-filosofi-2020_CSV.zip",),
 )
