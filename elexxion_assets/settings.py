@@ -25,6 +25,7 @@ class Settings(BaseSettings):
 
     Attributes:
         home: Directory of the embedded lake and of Dagster's own files.
+        themes: Folder of themes of one's own, one package each; without it, `themes` under `home`.
         bucket: Name of the bucket on S3; folder of the lake under `home` otherwise.
         s3_endpoint: Address of the S3 service; without it the lake is a directory.
         s3_region: Region to sign requests for.
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ELEXXION_", env_file=".env", extra="ignore", frozen=True)
 
     home: Path = Path(".elexxion")
+    themes: Path | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "elexxion-bucket"
     s3_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     s3_region: str = "us-east-1"
@@ -70,6 +72,11 @@ class Settings(BaseSettings):
     def lake_directory(self) -> Path:
         """Directory of the lake when it is not on S3."""
         return self.home.absolute() / self.bucket
+
+    @property
+    def themes_directory(self) -> Path:
+        """Directory of the themes that are no part of the package; it need not be there."""
+        return (self.themes or self.home / "themes").absolute()
 
     @property
     def dagster_home(self) -> Path:
