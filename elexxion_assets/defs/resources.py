@@ -88,7 +88,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         with ExitStack() as stack:
             files = [
                 stack.enter_context(self.lake.storage.local(layout.table_key(theme, table.layer, name, period)))
-                for period in context.asset_partition_keys
+                for period in sorted(context.asset_partition_keys)
             ]
             rows = pl.scan_parquet(files).select(names).collect().to_pandas()
         several = len(context.asset_partition_keys) > 1
