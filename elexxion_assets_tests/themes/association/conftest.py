@@ -37,7 +37,7 @@ class Lake:
 
     def build(self, layer: Layer, name: str, period: str) -> tuple[pl.DataFrame, Staged]:
         """Makes and publishes a table; gives its rows and how it was judged."""
-        with stage(self.storage, self.ledger, THEME, THEME.table(layer, name), period) as staged:
+        with stage(self.storage, self.ledger, all_themes(), THEME, THEME.table(layer, name), period) as staged:
             publish(self.storage, staged)
             return pl.read_parquet(staged.file), staged
 
