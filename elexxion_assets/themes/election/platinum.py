@@ -23,8 +23,8 @@ from elexxion_assets.themes.election.columns import CODE_DEPARTEMENT, SCRUTIN
 from elexxion_assets.themes.election.scrutins import election_of, in_order, was_before, year_of
 from elexxion_assets.themes.election.tables import BLOC, CODE_CIBLE, NAMES_OF_BLOCS, WITH_COMMUNES, rate
 
-LOOKBACK = 25
-"""Scrutins between one and the last but one of its kind and round, at most: 24 for the municipales of 2026."""
+LOOKBACK = 30
+"""Keys from a scrutin back to the last but one of its kind and round: 30 for the municipales of 2008, fewer since."""
 
 _REFERENCES = {
     "precedent": "the latest scrutin of the same kind and round",

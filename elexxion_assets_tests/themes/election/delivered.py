@@ -43,15 +43,18 @@ class Delivered:
 
     @property
     def valid(self) -> pl.DataFrame:
-        """The rows that keep the contract, carried to the newest communes where they have some."""
-        valid = self.judged.lazy().filter(pl.col(contract.REASON).is_null()).drop(contract.REASON)
-        if (geography := self.dataset.geography) is not None:
-            vintage = geography.vintage(self.table, self.period)
-            known = vintage if vintage in Cog.builtin().vintages else None
-            valid = Cog.builtin().carry(nw.from_native(valid), geography.code, vintage=known).to_native()
-            placed = pl.col("code_commune_cible").is_not_null() | pl.col(geography.code).is_null()
-            valid = valid.filter(placed)
-        return valid.collect()
+        return self.judged.filter(pl.col(contract.REASON).is_null()).drop(contract.REASON)
+
+    def carried(self, period: str) -> pl.DataFrame:
+        """The valid rows, carried to the newest communes where the dataset has some."""
+        geography, valid = self.dataset.geography, self.valid
+        if geography is None:
+            return valid
+        vintage = geography.vintage(self.table, period)
+        known = vintage if vintage in Cog.builtin().vintages else None
+        carried = Cog.builtin().carry(nw.from_native(valid.lazy()), geography.code, vintage=known).to_native()
+        placed = pl.col("code_commune_cible").is_not_null() | pl.col(geography.code).is_null()
+        return carried.filter(placed).collect()
 
 
 @dataclass
@@ -71,7 +74,7 @@ class Lake:
             else:
                 frames = [self[source.partition("/")[2]].lazy() for source in table.inputs]
             made = table.function(*(nw.from_native(frame) for frame in frames), period=self.period)
-            names = [column.name for column in table.columns]
+            names = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
             provenance = ["_delivery", "_line"] if layer is Layer.SILVER else []
             self.made[name] = made.select(*names, *provenance).sort(*table.key).to_native().collect()
         return self.made[name]
@@ -80,7 +83,7 @@ class Lake:
         columns = (*dataset.columns, *((COMMUNE_CIBLE, PART, MOTIF) if dataset.geography else ()))
         names = [*(column.name for column in columns), "_delivery", "_line"]
         frames = [
-            found.valid.with_columns(pl.lit(found.table.file).alias("_delivery")).select(names)
+            found.carried(self.period).with_columns(pl.lit(found.table.file).alias("_delivery")).select(names)
             for found in self.delivered
             if found.dataset.name == dataset.name
         ]

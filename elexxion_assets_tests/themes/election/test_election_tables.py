@@ -161,3 +161,68 @@ def test_several_votes_per_elector_are_no_shares(lake, deliver):
     results = check(THEME.table(Layer.GOLD, "communes"), found["communes"])
     assert all(result.passed for result in results.values()), results
     assert found["communes_candidats"]["part_exprimes"].to_list() == [90.0, 80.0]
+
+
+def test_merged_communes_are_added_up_and_rates_recomputed(lake, communes):
+    # Pierre-Bénite joined Oullins on 1 January 2024.
+    found = lake(communes(line("69;149;Oullins", 50, 30, 20), line("69;152;Pierre-Bénite", 10, 40, 0)))
+    (row,) = found["communes"].iter_rows(named=True)
+    assert (row["code_commune"], row["libelle"], row["code_departement"]) == ("69149", "Oullins", "69")
+    assert (row["nombre_communes_publiees"], row["est_partage"]) == (2, False)
+    assert (row["inscrits"], row["exprimes"], row["voix_centre"]) == (210, 150, 60)
+    assert row["part_centre"] == 40
+    assert (row["candidat_en_tete"], row["voix_en_tete"]) == ("LE PEN Marine", 70)
+    assert found["participation"].select("code_commune", "code_commune_cible", "motif").rows() == [
+        ("69149", "69149", "unchanged"),
+        ("69152", "69149", "merged"),
+    ]
+    assert found["communes_candidats"].select("candidat", "voix", "rang").rows() == [
+        ("LE PEN Marine", 70, 1),
+        ("MACRON Emmanuel", 60, 2),
+        ("ROUSSEL Fabien", 20, 3),
+    ]
+
+
+def test_a_split_commune_is_shared_out_and_nothing_is_lost(lake, communes, bureaux):
+    # Neussargues en Pinatelle gave back its independence to four communes on 1 January 2025.
+    in_one = lake(communes(line("15;141;Neussargues", 501, 303, 198)))
+    in_two = lake(bureaux(line("15;141;Neussargues;1", 300, 200, 100), line("15;141;Neussargues;2", 201, 103, 98)))
+    assert in_one["participation"].height == 5
+    assert in_two["participation"].height == 10
+    for found, lists in ((in_one, 1032), (in_two, 1062)):
+        shared = found["communes"]
+        assert shared.height == 5
+        assert shared["est_partage"].all()
+        assert (shared["inscrits"] > 0).all()
+        assert shared["inscrits"].sum() == lists
+        assert shared["voix_centre"].sum() == 501
+        assert found["communes_candidats"]["voix"].sum() == 1002
+        assert found["departements"]["inscrits"].to_list() == [lists]
+        assert found["departements"]["voix_centre"].to_list() == [501]
+        # Identities hold to the last digit, as of whole communes.
+        results = check(THEME.table(Layer.GOLD, "communes"), shared)
+        assert all(result.passed for result in results.values()), results
+
+
+def test_units_of_the_ministry_stay_what_they_are(lake, communes):
+    published = line("ZW;1;Wallis-et-Futuna", 50, 30, 20), line("ZZ;5;Alger", 5, 3, 2)
+    found = lake(communes(*published))
+    assert found["participation"].select("code_territoire", "code_commune_cible", "part").rows() == [
+        ("98601", "98601", 1.0),
+        ("ZZ005", "ZZ005", 1.0),
+    ]
+    assert found["communes"].select("code_commune", "code_departement", "exprimes").rows() == [
+        ("98601", "986", 100),
+        ("ZZ005", "ZZ", 10),
+    ]
+
+
+def test_levels_above_the_communes_have_no_target(lake, deliver):
+    published = deliver(
+        f"Code du département;Libellé du département;{FIGURES};{BLOCK}",
+        "01;Ain;1000;100;900;0;0;900;MACRON;Emmanuel;900",
+        hints=HINT,
+    )
+    targets = ("code_commune_cible", "part", "motif")
+    assert lake(published)["participation"].select(targets).rows() == [(None, None, None)]
+    assert lake(published)["resultats"].select(targets).rows() == [(None, None, None)]
