@@ -79,12 +79,16 @@ def drop(
     scrutin: Annotated[
         str | None, typer.Option(help="Which scrutin the file holds, such as 2022-presidentielle-t1.")
     ] = None,
+    vintage: Annotated[
+        int | None, typer.Option(min=1943, max=2100, help="Vintage of a reference file, such as 2024.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put files into `input/`."""
     from elexxion_assets.lake.intake import drop as put
 
-    hints = {"scrutin": scrutin} if scrutin is not None else {}
+    said = {"scrutin": scrutin, "vintage": None if vintage is None else str(vintage)}
+    hints = {name: value for name, value in said.items() if value is not None}
     if scrutin is not None and (problem := all_themes()["election"].periods.problem(scrutin)):
         raise Problem(f"--scrutin: {problem}")
     if "-" in paths and (len(paths) > 1 or not name):
