@@ -1,7 +1,7 @@
 """Which datasets have an address, as their themes declare it.
 
-The addresses were found in public text (repositories that fetch from them), not tried: where this was written there is
-no internet. `https://www.data.gouv.fr/.../datasets/r/<resource>` always leads to the newest release of a resource, and
+The addresses were found in public text (repositories that fetch from them); none of them is tried by the tests.
+`https://www.data.gouv.fr/.../datasets/r/<resource>` always leads to the newest release of a resource, and
 the exports of data.gouv.fr's own pipelines and of the Dares keep their address. Insee gives every release an address of
 its own: those of emploi and reference are the newest ones found, to be replaced each year. No address
 was found of crime/regionale, association/rna_import, the ministry's results scrutin by scrutin, and the rest.
