@@ -32,6 +32,9 @@ PROVENANCE = ("_delivery", "_line")
 TARGET = (COMMUNE_CIBLE.name, PART.name, MOTIF.name)
 """Columns that a dataset with a geography gets: where the row's figures count, for what share, and why."""
 
+SORTED_AT_ONCE = 250_000
+"""Rows of a large silver table that are sorted together."""
+
 _POLARS = {
     Kind.TEXT: pl.String(),
     Kind.INTEGER: pl.Int64(),
@@ -124,9 +127,11 @@ def stage(
         provenance = PROVENANCE if table.layer is Layer.SILVER else ()
         # Engines count in types of their own; the lake holds one integer and one floating type.
         columns = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
-        made = table.function(*frames, period=period).select(*columns, *provenance).sort(*table.key)
+        made = table.function(*frames, period=period).select(*columns, *provenance).to_native()
         file = scratch / "staged.parquet"
-        made.to_native().sink_parquet(file, metadata=_footer(theme, table, period, inputs))
+        large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
+        made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
+        made.sink_parquet(file, metadata=_footer(theme, table, period, inputs))
         rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance)
         yield Staged(
             theme=theme.name,
@@ -138,6 +143,28 @@ def stage(
             inputs=inputs,
             counts=counts,
         )
+
+
+def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
+    """The rows in order of their key, sorted one range of keys at a time: sorting all at once holds all in memory."""
+    unsorted = scratch / "unsorted.parquet"
+    rows.sink_parquet(unsorted, compression_level=1)
+    whole, first = pl.scan_parquet(unsorted), pl.col(key[0])
+    ordered = whole.select(first).collect(engine="streaming").to_series().sort()
+    cuts = ordered.gather_every(SORTED_AT_ONCE, SORTED_AT_ONCE).unique(maintain_order=True).to_list()
+    del ordered
+    parts: list[Path] = []
+    for low, high in zip([None, *cuts], [*cuts, None], strict=True):
+        part = whole
+        if low is not None:
+            part = part.filter(first >= low)
+        if high is not None:
+            # A row without a key must come as far as the check that refuses it.
+            part = part.filter((first < high).fill_null(low is None))
+        parts.append(scratch / f"sorted-{len(parts):04}.parquet")
+        part.sort(*key).sink_parquet(parts[-1], compression_level=1)
+    unsorted.unlink()
+    return pl.scan_parquet(parts, glob=False)
 
 
 def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
@@ -378,10 +405,18 @@ class _Contracted:
         self.counts["older_release"] += sum(lines for (release, _, _), _, lines in parts if release != newest)
         if len(current) == 1:
             return current[0]
-        ranked = pl.concat([frame.with_columns(pl.lit(rank).alias("_rank")) for rank, frame in enumerate(current)])
-        last = ranked.group_by(self.dataset.key).agg(pl.col("_rank").max())
-        kept = ranked.join(last, on=[*self.dataset.key, "_rank"], how="semi", nulls_equal=True)
-        return kept.drop("_rank")
+        key = list(self.dataset.key)
+        # Keys alone first: a join of whole rows would hold all of them in memory, and keys seldom come twice.
+        seen = pl.concat(
+            [frame.select(*key).with_columns(pl.lit(rank).alias("_rank")) for rank, frame in enumerate(current)]
+        )
+        last = seen.group_by(key).agg(pl.col("_rank").min().alias("_first"), pl.col("_rank").max().alias("_last"))
+        twice = last.filter(pl.col("_first") < pl.col("_last")).collect(engine="streaming")
+        kept = []
+        for rank, frame in enumerate(current):
+            older = twice.filter(pl.col("_first") <= rank, pl.col("_last") > rank).select(*key)
+            kept.append(frame.join(older.lazy(), on=key, how="anti", nulls_equal=True) if older.height else frame)
+        return pl.concat(kept)
 
 
 def text_table(facts: dict[str, Any], delivery: Delivery) -> TextTable:
