@@ -38,7 +38,7 @@ from typing import Any
 from elexxion_assets.lake.layout import safe_name
 from elexxion_assets.lake.storage import Conflict, Entry, Storage
 
-RESERVED = ("ledger", "pending", "landed", "refused", "archive")
+RESERVED = ("ledger", "pending", "landed", "refused", "archive", "catalogue")
 """Folders of `metadata/` that are no themes."""
 
 DROPS_KEPT = 1000

@@ -109,3 +109,9 @@ def test_the_ui_shows_the_page_of_the_dictionary(graph: dg.AssetGraph) -> None: 
         for table in theme.tables:
             shown = graph.get(key(theme.name, table.layer, table.name)).metadata["dictionary"]
             assert shown.md_str == table_page(theme, table)
+
+
+def test_the_schedule_that_fetches_is_off_until_somebody_switches_it_on() -> None:
+    schedule = defs.resolve_schedule_def("fetch")
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert schedule.job_name == "fetch"

@@ -274,6 +274,7 @@ POPULATION = Dataset(
     release=lambda table, rows: max(_years(table), default=""),
     normalise=normalise_population,
     unpivot=unpivot_population,
+    addresses=("https://www.data.gouv.fr/fr/datasets/r/630e7917-02db-4838-8856-09235719551c",),
 )
 
 DATASETS = (
