@@ -157,7 +157,7 @@ CIBLE = (
         description="Commune of the target vintage of the COG in which the figures count; null above the communes",
         warning="98601 is Wallis-et-Futuna, which the ministry counts as one; ZZ001 and the like are polling abroad.",
     ),
-    PART,
+    PART.but(description=f"{PART.description}; null above the communes", required=False),
     MOTIF.but(description=f"{MOTIF.description}; null above the communes", required=False),
 )
 """Where the figures of a row count, in the communes of the target vintage."""

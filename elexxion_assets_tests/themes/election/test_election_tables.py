@@ -224,5 +224,8 @@ def test_levels_above_the_communes_have_no_target(lake, deliver):
         hints=HINT,
     )
     targets = ("code_commune_cible", "part", "motif")
-    assert lake(published)["participation"].select(targets).rows() == [(None, None, None)]
-    assert lake(published)["resultats"].select(targets).rows() == [(None, None, None)]
+    for name in ("participation", "resultats"):
+        silver = lake(published)[name]
+        assert silver.select(targets).rows() == [(None, None, None)]
+        results = check(THEME.table(Layer.SILVER, name), silver)
+        assert all(result.passed for result in results.values()), results
