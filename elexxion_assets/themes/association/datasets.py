@@ -28,6 +28,7 @@ from elexxion_assets.declare import (
     Column,
     Dataset,
     Frame,
+    Geography,
     Kind,
     Match,
     Refusal,
@@ -244,6 +245,9 @@ def normalise_import(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
     return rename_columns(dataset, frame, table).with_columns(id_repris=nw.when(is_number).then(remark))
 
 
+GEOGRAPHY = Geography(vintage=lambda table, period: None)
+"""Codes are those of the day of each declaration: any vintage. Arrondissements count in Paris, Lyon and Marseille."""
+
 RNA_WALDEC = Dataset(
     name="rna_waldec",
     title="Répertoire national des associations, fichier WALDEC",
@@ -276,6 +280,7 @@ RNA_WALDEC = Dataset(
     period=period,
     release=release,
     match=match,
+    geography=GEOGRAPHY,
     addresses=("https://www.data.gouv.fr/api/1/datasets/r/c2334d19-c752-413f-b64b-38006d9d0513",),
 )
 RNA_IMPORT = Dataset(
@@ -306,5 +311,6 @@ RNA_IMPORT = Dataset(
     period=period,
     release=release,
     match=match,
+    geography=GEOGRAPHY,
     normalise=normalise_import,
 )

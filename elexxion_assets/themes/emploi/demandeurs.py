@@ -30,6 +30,7 @@ from elexxion_assets.themes.emploi.files import (
     MISSING_OR_SECRET,
     MOIS,
     TRIMESTRE,
+    UNKNOWN_VINTAGE,
     is_secret,
     lacks_communes,
     release_named,
@@ -173,6 +174,7 @@ DEMANDEURS_EMPLOI = Dataset(
     release=release_of_dares,
     match=match_dares,
     normalise=normalise_dares,
+    geography=UNKNOWN_VINTAGE,
     addresses=(
         "https://data.dares.travail-emploi.gouv.fr/api/explore/v2.1/catalog/datasets/dares_defm_communales-brutes/exports/csv?use_labels=true",
     ),

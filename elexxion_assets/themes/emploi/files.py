@@ -14,7 +14,18 @@ from pathlib import Path
 import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE
-from elexxion_assets.declare import MISSING, Column, Dataset, Frame, Kind, Match, Refusal, TextTable, match_by_columns
+from elexxion_assets.declare import (
+    MISSING,
+    Column,
+    Dataset,
+    Frame,
+    Geography,
+    Kind,
+    Match,
+    Refusal,
+    TextTable,
+    match_by_columns,
+)
 from elexxion_assets.declare.dataset import SECRET
 
 SAMPLE_PREFIX = "exemple-synthetique-"
@@ -173,6 +184,10 @@ def release_named(table: TextTable, words: str) -> str:
 def release(table: TextTable, rows: Mapping[str, int]) -> str:
     """The release of a file that covers several years: the last of them."""
     return release_named(table, max(rows, default="0000"))
+
+
+UNKNOWN_VINTAGE = Geography(vintage=lambda table, period: None, arrondissements=True)
+"""Files of communes that do not say their geography: each code is followed from the newest vintage that knows it."""
 
 
 # --- secrecy ----------------------------------------------------------------------------------------------------------

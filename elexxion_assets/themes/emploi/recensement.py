@@ -20,6 +20,7 @@ from elexxion_assets.declare import (
     Column,
     Dataset,
     Frame,
+    Geography,
     Kind,
     Match,
     Refusal,
@@ -30,6 +31,7 @@ from elexxion_assets.declare import (
 from elexxion_assets.themes.emploi import revenus
 from elexxion_assets.themes.emploi.files import (
     CODE_COMMUNE,
+    UNKNOWN_VINTAGE,
     WIDE_ANNEE,
     full_year,
     lacks_communes,
@@ -131,6 +133,16 @@ def normalise_census(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
     return rename_columns(dataset, frame, without_years(table, split_census))
 
 
+def vintage_of_base(table: TextTable, period: str) -> int | None:
+    """The geography of a base: 1 January of the year of its publication, the same for its three censuses.
+
+    Insee publishes the census of a year three years later, up to that of 2015 two years later (« géographie au
+    01/01/2020 » for 2017, « au 01/01/2017 » for 2015).
+    """
+    years = [int(found[0]) for column in table.columns if (found := split_census(column))]
+    return max(years) + (3 if max(years) > 2015 else 2) if years else None
+
+
 BASE_CC = Dataset(
     name="base_cc_emploi_pop_active",
     title="Recensement de la population : emploi et population active, base communale",
@@ -142,6 +154,7 @@ BASE_CC = Dataset(
     release=release,
     match=match_census,
     normalise=normalise_census,
+    geography=Geography(vintage=vintage_of_base, arrondissements=True),
     unpivot=unpivot_census,
     addresses=("https://www.insee.fr/fr/statistiques/fichier/8581444/base-cc-emploi-pop-active-2022_csv.zip",),
 )
@@ -332,4 +345,5 @@ RECENSEMENT = Dataset(
     release=release_of_extract,
     match=match_extract,
     normalise=normalise_extract,
+    geography=UNKNOWN_VINTAGE,
 )

@@ -14,6 +14,7 @@ from elexxion_assets.declare import Column, Dataset, Frame, Kind, Match, TextTab
 from elexxion_assets.themes.emploi.files import (
     CODE_COMMUNE,
     MISSING_OR_SECRET,
+    UNKNOWN_VINTAGE,
     WIDE_ANNEE,
     is_secret,
     match_wide,
@@ -137,6 +138,7 @@ FILOSOFI = Dataset(
     release=release,
     match=match_incomes,
     normalise=normalise_incomes,
+    geography=UNKNOWN_VINTAGE,
     unpivot=unpivot_incomes,
     addresses=("https://www.insee.fr/fr/statistiques/fichier/6692392/base-cc-filosofi-2020_CSV.zip",),
 )

@@ -16,6 +16,7 @@ from elexxion_assets.declare import Column, Dataset, Frame, Kind, Match, TextTab
 from elexxion_assets.themes.emploi.files import (
     CODE_COMMUNE,
     MISSING_OR_SECRET,
+    UNKNOWN_VINTAGE,
     WIDE_ANNEE,
     YEAR,
     is_secret,
@@ -154,5 +155,6 @@ STATISTIQUES_LOCALES = Dataset(
     release=release_of_export,
     match=match_export,
     normalise=normalise_export,
+    geography=UNKNOWN_VINTAGE,
     unpivot=unpivot_indicators,
 )

@@ -1,8 +1,10 @@
 """Silver and gold of employment.
 
-Silver says what each publisher says, codes of communes as published. Gold `communes` lays the sources side by side:
-commune and year, and for each source the year that its figures are of, since none of them publishes every year. It
-holds no arrondissements of Paris, Lyon and Marseille, which the communes contain: sums over it count nobody twice.
+Silver says what each publisher says, codes of communes as published, and beside them the commune of the target vintage
+of the COG. Gold `communes` speaks of those and lays the sources side by side: commune and year, and for each source the
+year that its figures are of, since none of them publishes every year. Counts of communes that merged since are added
+up and rates recomputed from them; a rate or a median that cannot be recomputed is null. Gold holds no arrondissements
+of Paris, Lyon and Marseille: their figures count in the commune where it is not published beside them, once only.
 
 The unemployment rate of zones d'emploi has a gold table of its own, `zones_emploi`: none of the files says to which
 zone a commune belongs, so that it cannot stand beside the communes.
@@ -12,9 +14,9 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from elexxion_assets.columns import ANNEE, COMMUNE
+from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
-from elexxion_assets.geography.plm import COMMUNE_OF
+from elexxion_assets.geography.plm import COMMUNE_OF, without_double_count
 from elexxion_assets.themes.emploi.bdm import BDM
 from elexxion_assets.themes.emploi.chomage import CHOMAGE_ZONE_EMPLOI, TAUX_CHOMAGE
 from elexxion_assets.themes.emploi.demandeurs import DEMANDEURS_EMPLOI, DEMANDEURS_EMPLOI_EPCI, NOMBRE
@@ -50,14 +52,17 @@ def with_arrondissements(rows: Frame, *, period: str) -> Frame:
     return rows.with_columns(est_arrondissement=nw.col("code_commune").is_in(list(COMMUNE_OF)))
 
 
+_CARRIED = (COMMUNE_CIBLE.but(required=True), PART, MOTIF)
+
+
 def _silver(dataset: Dataset, description: str, *rules: Rule, communes: bool = False) -> Table:
     first, *others = dataset.columns
     return Table(
         layer=Layer.SILVER,
         name=dataset.name,
         description=description,
-        columns=(first, EST_ARRONDISSEMENT, *others) if communes else dataset.columns,
-        key=dataset.key,
+        columns=(first, *_CARRIED, EST_ARRONDISSEMENT, *others) if communes else dataset.columns,
+        key=(*dataset.key, COMMUNE_CIBLE.name) if communes else dataset.key,
         inputs=(dataset.name,),
         function=with_arrondissements if communes else as_published,
         rules=rules,
@@ -89,41 +94,62 @@ _MEDIAN_BETWEEN = Rule(
 # --- gold: communes ---------------------------------------------------------------------------------------------------
 
 
+def _placed(rows: Frame, *by: str) -> Frame:
+    """The rows with `place`, the commune in which they count; nobody counts in a commune and its arrondissement."""
+    target = nw.col(COMMUNE_CIBLE.name)
+    place = target.replace_strict(list(COMMUNE_OF), list(COMMUNE_OF.values()), default=target, return_dtype=nw.String())
+    return without_double_count(rows, "code_commune", by).with_columns(place.alias("place"))
+
+
 def _newest(rows: Frame, year: int) -> Frame:
-    """The communes of the newest year known by `year`, if it is no more than `CARRIED_YEARS` old.
+    """The rows of the newest year known by `year`, if it is no more than `CARRIED_YEARS` old, by place.
 
     One year for all communes: a commune that the newest year no longer has was merged into another, which counts it.
     """
     known = rows.filter(nw.col("annee") <= year, nw.col("annee") >= year - CARRIED_YEARS)
-    return known.filter(nw.col("annee") == nw.col("annee").max(), ~nw.col("est_arrondissement"))
+    return _placed(known.filter(nw.col("annee") == nw.col("annee").max()), "annee")
+
+
+def _sum_of_all(column: str) -> nw.Expr:
+    """The count of a place, null where one of the communes that count in it has none."""
+    value = nw.col(column) * nw.col("part")
+    return nw.when(value.count() == nw.len()).then(value.sum())
+
+
+def _only(column: str) -> nw.Expr:
+    """The figure of a place that is a single published commune or a part of one; null where there are several."""
+    return nw.when(nw.len() == 1).then(nw.col(column).max())
+
+
+_CENSUS = ("population_15_64", "actifs_15_64", "actifs_occupes_15_64", "chomeurs_15_64")
 
 
 def _counts(base: Frame, year: int) -> Frame:
     """The counts of the newest census in the base."""
-    return _newest(base, year).select(
-        "code_commune",
-        "population_15_64",
-        "actifs_15_64",
-        "actifs_occupes_15_64",
-        "chomeurs_15_64",
-        nw.col("annee").alias("recensement_annee"),
-    )
+    counts = (_sum_of_all(name).alias(name) for name in _CENSUS)
+    summed = _newest(base, year).group_by("place").agg(*counts, nw.col("annee").max().alias("recensement_annee"))
+    return summed.rename({"place": "code_commune"})
 
 
 def _rates(base: Frame, extract: Frame, year: int) -> Frame:
     """The unemployment rate of the newest census that has one for the commune; of one census, the base's own."""
     computed = nw.when(nw.col("actifs_15_64") > 0).then(100 * nw.col("chomeurs_15_64") / nw.col("actifs_15_64"))
+    of_extract = (
+        _newest(extract, year)
+        .group_by("place")
+        .agg(_only("taux_chomage").alias("taux_chomage"), nw.col("annee").max().alias("recensement_annee"))
+    )
     rates = [
-        _newest(rows, year).select(
+        rows.select(
             "code_commune",
             rate.alias("taux_chomage_recensement"),
-            nw.col("annee").alias("taux_chomage_recensement_annee"),
+            nw.col("recensement_annee").alias("taux_chomage_recensement_annee"),
             nw.lit(source).alias("taux_chomage_recensement_source"),
-            (nw.col("annee") * 2 + preference).alias("rang"),
+            (nw.col("recensement_annee") * 2 + preference).alias("rang"),
         )
         for rows, rate, source, preference in (
-            (base, computed, BASE_CC.name, 1),
-            (extract, nw.col("taux_chomage"), RECENSEMENT.name, 0),
+            (_counts(base, year), computed, BASE_CC.name, 1),
+            (of_extract.rename({"place": "code_commune"}), nw.col("taux_chomage"), RECENSEMENT.name, 0),
         )
     ]
     known = nw.concat(rates, how="vertical").filter(~nw.col("taux_chomage_recensement").is_null())
@@ -132,29 +158,62 @@ def _rates(base: Frame, extract: Frame, year: int) -> Frame:
 
 
 def _job_seekers(rows: Frame, year: int) -> Frame:
-    """Job seekers of the last quarter or month of the year, by category; unadjusted, both sexes, all ages."""
+    """Job seekers of the last quarter or month of the year, by category; unadjusted, both sexes, all ages.
+
+    What is withheld for one of the communes that merged since leaves the sum of the others, a floor that is marked.
+    """
     wanted = rows.filter(
         nw.col("annee") == year,
-        ~nw.col("est_arrondissement"),
         nw.col("type_donnees") == "Brutes",
         nw.col("sexe") == "Total",
         nw.col("tranche_age") == "Total",
         nw.col("categorie").is_in(list(CATEGORIES)),
-    ).with_columns(fin=nw.coalesce(nw.col("mois"), nw.col("trimestre") * 3), est_trimestre=nw.col("mois").is_null())
+    )
+    wanted = _placed(wanted, "date", "categorie").with_columns(
+        fin=nw.coalesce(nw.col("mois"), nw.col("trimestre") * 3), est_trimestre=nw.col("mois").is_null()
+    )
     # Of December and the fourth quarter, the quarter: it is what DARES publishes for communes.
     ranked = wanted.with_columns(rang=nw.col("fin") * 2 + nw.col("est_trimestre").cast(nw.Int64()))
-    last = ranked.group_by("code_commune").agg(nw.col("rang").max())
-    kept = ranked.join(last, on=["code_commune", "rang"], how="inner")
+    last = ranked.group_by("place").agg(nw.col("rang").max())
+    kept = ranked.join(last, on=["place", "rang"], how="inner")
 
     def of(category: str, value: nw.Expr) -> nw.Expr:
-        return nw.when(nw.col("categorie") == category).then(value).max()
+        return nw.when(nw.col("categorie") == category).then(value)
 
-    secret = nw.col("est_secret").cast(nw.Int64())
-    return kept.group_by("code_commune").agg(
+    number, secret = nw.col("nombre") * nw.col("part"), nw.col("est_secret").cast(nw.Int64())
+    names = {category: f"demandeurs_emploi_{category.lower()}" for category in CATEGORIES}
+    counted = kept.group_by("place").agg(
         nw.col("date").max().alias("demandeurs_emploi_date"),
-        *(of(name, nw.col("nombre")).alias(f"demandeurs_emploi_{name.lower()}") for name in CATEGORIES),
-        *((of(name, secret) == 1).alias(f"demandeurs_emploi_{name.lower()}_est_secret") for name in CATEGORIES),
+        *(of(category, number).sum().alias(name) for category, name in names.items()),
+        *(of(category, number).count().alias(f"_with_{name}") for category, name in names.items()),
+        *((of(category, secret).max() == 1).alias(f"{name}_est_secret") for category, name in names.items()),
     )
+    counted = counted.with_columns(
+        *(nw.when(nw.col(f"_with_{name}") > 0).then(nw.col(name)).alias(name) for name in names.values())
+    )
+    return counted.rename({"place": "code_commune"})
+
+
+def _incomes(rows: Frame, year: int) -> Frame:
+    """The newest incomes: households added up, poverty recomputed from persons; a median cannot be."""
+    poor = nw.col("taux_pauvrete") * nw.col("personnes_menages_fiscaux") * nw.col("part")
+    persons = nw.col("personnes_menages_fiscaux") * nw.col("part")
+    placed = _newest(rows, year).with_columns(_poor=poor, _persons=nw.when(~poor.is_null()).then(persons))
+    made = placed.group_by("place").agg(
+        _only(REVENU_MEDIAN.name).alias(REVENU_MEDIAN.name),
+        _only(TAUX_PAUVRETE.name).alias("_published"),
+        nw.when(nw.col("_poor").count() == nw.len()).then(nw.col("_poor").sum()).alias("_poor"),
+        nw.col("_persons").sum().alias("_persons"),
+        _sum_of_all(MENAGES_FISCAUX.name).alias(MENAGES_FISCAUX.name),
+        *(
+            (nw.col(flag_name(measure.name)).cast(nw.Int64()).max() == 1).alias(flag_name(measure.name))
+            for measure in _INCOMES
+        ),
+        nw.col("annee").max().alias("filosofi_annee"),
+    )
+    recomputed = nw.when(nw.col("_persons") > 0).then(nw.col("_poor") / nw.col("_persons"))
+    made = made.with_columns(nw.coalesce(nw.col("_published"), recomputed).alias(TAUX_PAUVRETE.name))
+    return made.drop("_published", "_poor", "_persons").rename({"place": "code_commune"})
 
 
 _INCOMES = (REVENU_MEDIAN, TAUX_PAUVRETE, MENAGES_FISCAUX)
@@ -167,11 +226,7 @@ def communes(base: Frame, extract: Frame, seekers: Frame, incomes: Frame, *, per
         _counts(base, year),
         _rates(base, extract, year),
         _job_seekers(seekers, year),
-        _newest(incomes, year).select(
-            "code_commune",
-            *(name for measure in _INCOMES for name in (measure.name, flag_name(measure.name))),
-            nw.col("annee").alias("filosofi_annee"),
-        ),
+        _incomes(incomes, year),
     ]
     places = nw.concat([source.select("code_commune") for source in sources], how="vertical").unique("code_commune")
     gold = places.with_columns(annee=nw.lit(year))
@@ -203,8 +258,10 @@ def _seekers_columns() -> tuple[Column, ...]:
             for column in (
                 NOMBRE.but(
                     name=f"demandeurs_emploi_{category.lower()}",
+                    kind=Kind.NUMBER,
                     description=f"Job seekers of category {category} on the lists of France Travail, unadjusted",
                     source_names=(),
+                    warning="A floor where the flag says that a part is withheld: a commune merged into this one.",
                 ),
                 secret_flag(f"demandeurs_emploi_{category.lower()}_est_secret", f"demandeurs_emploi_{category}").but(
                     required=False
@@ -215,7 +272,7 @@ def _seekers_columns() -> tuple[Column, ...]:
 
 
 COMMUNES_COLUMNS = (
-    COMMUNE,
+    COMMUNE.but(description="Commune of the target vintage of the Code officiel géographique (COG)"),
     ANNEE,
     POPULATION_15_64,
     ACTIFS_15_64,

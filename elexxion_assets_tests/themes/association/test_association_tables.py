@@ -26,9 +26,11 @@ TYPES = empty_frame(REGISTRE.columns).collect_schema()
 def register(*rows: dict[str, Any]) -> nw.LazyFrame[Any]:
     """Silver rows; what is not said is an active association of Bourg-en-Bresse without any day."""
     whole = [
-        {"id_association": f"W{n:09}", "code_commune": "01053", "position": "A", "famille_objet": "006"} | row
+        {"id_association": f"W{n:09}", "code_commune": "01053", "position": "A", "famille_objet": "006", "part": 1.0}
+        | row
         for n, row in enumerate(rows)
     ]
+    whole = [{"code_commune_cible": row["code_commune"]} | row for row in whole]
     return nw.from_native(pl.DataFrame(whole, schema=TYPES).lazy())
 
 
