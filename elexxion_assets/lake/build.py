@@ -242,7 +242,7 @@ def _scan(
         entry = storage.stat(name)
         if entry is None:
             continue
-        frames.append(pl.scan_parquet(stack.enter_context(storage.local(name))))
+        frames.append(_as_declared(pl.scan_parquet(stack.enter_context(storage.local(name))), table, provenance))
         document = json.loads(storage.read(layout.table_document_key(theme.name, table.layer, table.name, key)))
         inputs.append(
             {
@@ -259,6 +259,16 @@ def _scan(
 def _shared() -> TemporaryDirectory[str]:
     """Typed rows that several tables of one process are made of; gone with it."""
     return TemporaryDirectory(prefix="elexxion-")
+
+
+def _as_declared(rows: pl.LazyFrame, table: Table, provenance: Sequence[str]) -> pl.LazyFrame:
+    """A published period in today's columns and types: one made by older code may lack some until it is made again."""
+    known = rows.collect_schema().names()
+    columns = [
+        (pl.col(column.name) if column.name in known else pl.lit(None)).cast(_POLARS[column.kind]).alias(column.name)
+        for column in table.columns
+    ]
+    return rows.select(*columns, *provenance)
 
 
 class _Contracted:
@@ -385,11 +395,13 @@ class _Contracted:
     def _carried(self, valid: pl.LazyFrame, geography: Geography, table: TextTable) -> pl.LazyFrame:
         cog = Cog.builtin()
         vintage = geography.vintage(table, self.period)
+        target = settings().cog_vintage or cog.newest
         carried: pl.LazyFrame = cog.carry(
             nw.from_native(valid),
             geography.code,
-            vintage=vintage if vintage in cog.vintages else None,
-            target=settings().cog_vintage,
+            # A file newer than the target is followed code by code; what came to be since is said, in quarantine.
+            vintage=vintage if vintage in cog.vintages and vintage <= target else None,
+            target=target,
             plm="arrondissements" if geography.arrondissements else "communes",
         ).to_native()
         return carried
