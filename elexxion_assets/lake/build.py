@@ -400,7 +400,7 @@ class _Contracted:
             nw.from_native(valid),
             geography.code,
             # A file newer than the target is followed code by code; what came to be since is said, in quarantine.
-            vintage=vintage if vintage in cog.vintages and vintage <= target else None,
+            vintage=vintage if vintage is not None and vintage in cog.vintages and vintage <= target else None,
             target=target,
             plm="arrondissements" if geography.arrondissements else "communes",
         ).to_native()
