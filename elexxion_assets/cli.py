@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from elexxion_assets.declare import Layer, Refusal
-from elexxion_assets.lake.storage import KeyRefused, Storage, Unavailable, open_storage
+from elexxion_assets.lake.storage import Conflict, KeyRefused, Storage, Unavailable, open_storage
 from elexxion_assets.settings import SettingsError, settings
 from elexxion_assets.themes import all_themes
 
@@ -134,7 +134,11 @@ def _pass(*, strict: bool, as_json: bool) -> None:
     storage = _storage()
     with err.status("starting") as status:
         done = run_pass(storage, Ledger(storage), lambda words: status.update(words))
-    refused = [delivery for delivery in done.deliveries if delivery.state is State.REFUSED]
+    refused = [
+        delivery
+        for delivery in done.deliveries
+        if delivery.state is State.REFUSED or (delivery.state is State.EXPANDED and delivery.reasons)
+    ]
     if as_json:
         _print_json(
             {
@@ -160,7 +164,8 @@ def _print_pass(done: Any) -> None:
             for facts in delivery.tables
         )
         reasons = "; ".join(reason["reason"] for reason in delivery.reasons)
-        words = f"{delivery.state:<9} {delivery.name}: {read or reasons}"
+        said = "; ".join(filter(None, [read, reasons]))
+        words = f"{delivery.state:<9} {delivery.name}" + (f": {said}" if said else "")
         out.print(words, highlight=False, soft_wrap=True, markup=False)
     built: dict[str, list[str]] = {}
     for item in done.tables:
@@ -231,10 +236,12 @@ def show(
     """Print the rows of a table."""
     from contextlib import ExitStack
 
+    import narwhals as nw
     import polars as pl
 
     from elexxion_assets.lake import layout
     from elexxion_assets.lake.build import periods_of
+    from elexxion_assets.quality.checks import masked
 
     form = Format.JSON if as_json else form
     theme, layer, name = _table_name(table)
@@ -254,7 +261,9 @@ def show(
             for key in known
             if period is None or key == period
         ]
-        frame = pl.scan_parquet(files)
+        declared = all_themes()[theme].table(layer, name).columns
+        masks = [masked(column) for column in declared if column.personal]
+        frame = nw.from_native(pl.scan_parquet(files)).with_columns(*masks or [nw.all()]).to_native()
         if limit is not None:
             frame = frame.head(limit)
         _print_rows(frame, form)
@@ -466,7 +475,7 @@ def main(entry: Callable[[], Any] = app) -> None:
     """Runs the command line; what a person can mend ends in one line of words and exit code 1."""
     try:
         entry()
-    except (Problem, SettingsError, Refusal, KeyRefused, Unavailable) as problem:
+    except (Problem, SettingsError, Refusal, Conflict, KeyRefused, Unavailable, OSError) as problem:
         err.print(f"elexxion: {problem}", highlight=False, soft_wrap=True, markup=False)
         sys.exit(1)
 

@@ -41,7 +41,9 @@ class Settings(BaseSettings):
         fetch_hosts: Hosts that it may ask, and those below them, separated by commas.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ELEXXION_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ELEXXION_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Path(".elexxion")
     themes: Path | None = None

@@ -59,14 +59,14 @@ def test_the_example_of_the_environment_lists_every_setting_with_its_default() -
     text = (PROJECT / ".env.example").read_text(encoding="utf-8")
     said = dict(re.findall(r"^#?(ELEXXION_[A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
     fields = settings_module.Settings.model_fields
-    assert set(said) == {f"ELEXXION_{name.upper()}" for name in fields}
+    compose = set(
+        re.findall(r"\$\{(ELEXXION_[A-Z0-9_]+)", (PROJECT / "docker-compose.yml").read_text(encoding="utf-8"))
+    )
+    assert set(said) == {f"ELEXXION_{name.upper()}" for name in fields} | compose
     for name, field in fields.items():
-        if field.default is not None:
-            assert (
-                str(said[f"ELEXXION_{name.upper()}"]) == f"{field.default:g}"
-                if isinstance(field.default, float)
-                else str(field.default)
-            )
+        if field.default is not None and field.default != ():
+            shown = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+            assert said[f"ELEXXION_{name.upper()}"] == shown, name
 
 
 def test_the_lock_file_holds_every_dependency() -> None:

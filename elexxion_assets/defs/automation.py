@@ -24,7 +24,6 @@ def when_parents_change() -> AutomationCondition[dg.AssetKey]:
     return (
         wanted
         & ~AutomationCondition.missing()
-        & ~AutomationCondition.any_deps_missing()
         & ~AutomationCondition.any_deps_in_progress()
         & ~AutomationCondition.in_progress()
         & AutomationCondition.all_deps_blocking_checks_passed()

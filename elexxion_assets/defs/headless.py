@@ -29,7 +29,7 @@ class Pass:
 
     Attributes:
         deliveries: Deliveries whose state changed.
-        tables: Tables published: name, period, rows.
+        tables: Tables published: name and period.
         failed_checks: Checks that failed: table, period, check, blocking, broken rows.
         errors: What went wrong otherwise, in words.
         left: Files that still wait in `input/`.
@@ -112,10 +112,8 @@ def _build(
         for single in part.one_by_one():
             _build(code, instance, storage, ledger, single, done, progress)
         return
-    refused = False
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed:
-            refused = refused or bool(evaluation.blocking)
             done.failed_checks.append(
                 {
                     "table": evaluation.asset_key.to_user_string(),
@@ -125,7 +123,7 @@ def _build(
                     "broken": evaluation.metadata["broken"].value,
                 }
             )
-    if result.success or refused:
+    if result.success:
         settle(storage, ledger, all_themes(), part)
     else:
         done.errors += _errors(result)
@@ -138,6 +136,8 @@ def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
     found = []
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error) is not None:
+            if error.cls_name == "DagsterAssetCheckFailedError":
+                continue  # the data's fault, told with its checks
             cause = error.cause or error
             found.append(f"{event.step_key}: {cause.message.strip()}")
     return found

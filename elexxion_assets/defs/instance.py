@@ -25,6 +25,9 @@ def prepare_home() -> Path:
     home = Path(os.environ.get("DAGSTER_HOME") or settings().dagster_home)
     home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
+    if (database := settings().dagster_database_url) is not None:
+        # Dagster reads the environment, which a `.env` file is not part of.
+        os.environ.setdefault("ELEXXION_DAGSTER_DATABASE_URL", database.get_secret_value())
     configuration = home / "dagster.yaml"
     ours = home == settings().dagster_home
     if ours or not configuration.exists():

@@ -5,12 +5,13 @@ The sensor never moves a file; it asks for a run that does, then for runs that b
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
 from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.defs.automation import BY_INTAKE
@@ -22,6 +23,7 @@ from elexxion_assets.lake.ledger import Delivery, State
 from elexxion_assets.settings import settings
 
 ATTEMPTS = 3
+UNMARKED_SECONDS = 120
 BATCH = "elexxion/batch"
 DUE = "elexxion/due"
 RANGE_START = "dagster/asset_partition_range_start"
@@ -48,8 +50,13 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
     """Takes all settled files of `input/`, a batch at most."""
     initialise(lake.storage, lake.themes)
     taken = Taken()
+    failed: list[str] = []
     for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
-        take(lake.storage, lake.ledger, lake.themes, entry, taken)
+        try:
+            take(lake.storage, lake.ledger, lake.themes, entry, taken)
+        except Exception as error:  # whatever stops one file must not stop the others
+            failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
+            context.log.exception("%r could not be taken and stays in input/", entry.key)
     for delivery in taken.deliveries:
         context.log.info("%s: %s %s", delivery.name, delivery.state, "; ".join(r["reason"] for r in delivery.reasons))
     periods: dict[str, set[str]] = {}
@@ -85,6 +92,8 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
             "deliveries": dg.MetadataValue.md(markdown_table(rows)),
         }
     )
+    if failed:
+        raise dg.Failure(f"{len(failed)} file(s) could not be taken and stay in input/: {'; '.join(failed[:5])}")
 
 
 def _bronze_metadata(taken: Sequence[Delivery], dataset: str, period: str) -> dict[str, Any]:
@@ -154,34 +163,55 @@ def stretches_of(instance: DagsterInstance, group: Due) -> list[Due]:
 
 def runs_tagged(instance: DagsterInstance, tag: str, value: str) -> list[DagsterRun]:
     """The runs with a tag, newest first; those whose worker died on this host are ended first."""
-    runs = [*instance.get_runs(RunsFilter(tags={tag: value}), limit=20)]
-    return [_reaped(instance, run) for run in runs]
+    return _reaped(instance, RunsFilter(tags={tag: value}), 20)
 
 
-def _reaped(instance: DagsterInstance, run: DagsterRun) -> DagsterRun:
+def _reaped(instance: DagsterInstance, which: RunsFilter, limit: int) -> list[DagsterRun]:
+    """Some runs, newest first; those that no process works for any more are ended first."""
+    return [
+        _ended(instance, record.dagster_run) if _is_dead(record) else record.dagster_run
+        for record in instance.get_run_records(which, limit=limit)
+    ]
+
+
+def _is_dead(record: RunRecord) -> bool:
+    run = record.dagster_run
+    if run.status not in {DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING}:
+        return False
     mark = run.tags.get(WORKER, "")
+    if not mark:  # ended before its worker could say its name
+        return time.time() - (record.start_time or record.create_timestamp.timestamp()) > UNMARKED_SECONDS
     host, _, rest = mark.partition(":")
-    if run.status not in {DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING} or not mark:
-        return run
     pid = int(rest.partition(":")[0])
-    if host == worker_mark(os.getpid()).partition(":")[0] and worker_mark(pid) != mark:
-        instance.report_run_failed(run, "the process of this run is gone; what it was doing is asked for again")
-        return instance.get_run_by_id(run.run_id) or run
-    return run
+    return host == worker_mark(os.getpid()).partition(":")[0] and worker_mark(pid) != mark
+
+
+def _ended(instance: DagsterInstance, run: DagsterRun) -> DagsterRun:
+    instance.report_run_failed(run, "the process of this run is gone; what it was doing is asked for again")
+    return instance.get_run_by_id(run.run_id) or run
+
+
+def _may_try(instance: DagsterInstance, tag: str, value: str, attempts: int) -> bool:
+    """Whether it is time for one more run: at once at first, then after pauses that grow to an hour."""
+    if attempts < ATTEMPTS:
+        return True
+    [last] = instance.get_run_records(RunsFilter(tags={tag: value}), limit=1)
+    ended = last.end_time or last.update_timestamp.timestamp()
+    return bool(time.time() - ended > min(60 * 4 ** (attempts - ATTEMPTS), 3600))
 
 
 def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
     waiting_files = list(islice(waiting(lake.storage, settings().settle_seconds), settings().batch))
     if not waiting_files:
         return dg.SkipReason("no settled file in input/")
-    unfinished = instance.get_runs(RunsFilter(job_name="intake", statuses=_UNFINISHED), limit=5)
-    if any(_reaped(instance, run).status in _UNFINISHED for run in unfinished):
+    unfinished = _reaped(instance, RunsFilter(job_name="intake", statuses=_UNFINISHED), 5)
+    if any(run.status in _UNFINISHED for run in unfinished):
         return dg.SkipReason("a run is taking files already")
     said = "\n".join(f"{entry.key} {entry.etag}" for entry in waiting_files)
     batch = hashlib.sha256(said.encode()).hexdigest()[:16]
     attempt = len(runs_tagged(instance, BATCH, batch))
-    if attempt >= ATTEMPTS:
-        return dg.SkipReason(f"{ATTEMPTS} runs failed to take the same files; see the last run of job intake")
+    if not _may_try(instance, BATCH, batch, attempt):
+        return dg.SkipReason(f"{attempt} runs failed to take the same files: waiting before the next; see job intake")
     return dg.RunRequest(run_key=f"{batch}:{attempt}", job_name="intake", tags={BATCH: batch, **BY_INTAKE})
 
 
@@ -202,7 +232,7 @@ def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> It
         for single in part.one_by_one():
             yield from _due_request(instance, lake, single)
         return
-    if len(runs) >= (1 if _refused_by_checks(instance, runs) else ATTEMPTS):
+    if _refused_by_checks(instance, runs) or not _may_try(instance, DUE, part.key, len(runs)):
         return  # it stays pending: the next delivery for these periods, or `elexxion run`, tries again
     yield dg.RunRequest(
         run_key=f"{part.key}:{len(runs)}",

@@ -7,9 +7,11 @@ import hashlib
 import inspect
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import narwhals as nw
 
 from elexxion_assets.declare import Column, Dataset, Kind, Layer, Table, Theme
 from elexxion_assets.defs.automation import when_parents_change
@@ -18,7 +20,9 @@ from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, publish, stage
 from elexxion_assets.lake.intake import read_again
 from elexxion_assets.publishing.dictionary import dataset_page, table_page
-from elexxion_assets.quality.checks import CheckResult, check_names
+from elexxion_assets.quality import contract
+from elexxion_assets.quality.checks import CheckResult, check_names, masked
+from elexxion_assets.settings import settings
 
 DELIVERIES = dg.AssetKey(["intake", "deliveries"])
 
@@ -199,7 +203,8 @@ def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
     import polars as pl
 
     last = list(made.values())[-1]
-    preview = pl.scan_parquet(last.file).head(5).collect()
+    masks = [masked(column) for column in last.table.columns if column.personal]
+    preview = nw.from_native(pl.scan_parquet(last.file)).with_columns(*masks or [nw.all()]).head(5).collect()
     shown = preview.select(preview.columns[:12]).rows(named=True)
     inputs = sorted(
         {item.get("file") or f"{item['table']} {item['period']}" for s in made.values() for item in s.inputs}
@@ -217,18 +222,15 @@ def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
 
 
 def code_version(theme: Theme, table: Table) -> str:
-    """A short text that changes with the code that makes the table: its theme's modules and its declaration."""
-    digest = hashlib.sha256()
-    package = inspect.getmodule(table.function)
-    digest.update(inspect.getsource(package).encode() if package else b"")
-    digest.update(repr([(column, table.key) for column in table.columns]).encode())
-    if table.layer is Layer.SILVER:
-        for name in table.inputs:
-            dataset = theme.dataset(name)
-            digest.update(repr(dataset.columns).encode())
-            for function in (dataset.normalise, dataset.period, dataset.release):
-                module = inspect.getmodule(function)
-                digest.update(inspect.getsource(module).encode() if module else b"")
+    """A short text that changes with what makes the table: its theme's files, the contract, the target vintage."""
+    digest = hashlib.sha256(f"{theme.name}/{table.layer}/{table.name}".encode())
+    module = inspect.getmodule(table.function)
+    if module is not None and module.__file__ is not None:
+        folder = Path(module.__file__).parent
+        for file in sorted([*folder.glob("*.py"), *folder.glob("*.csv")]):
+            digest.update(file.read_bytes())
+    digest.update(inspect.getsource(contract).encode())
+    digest.update(str(settings().cog_vintage).encode())
     return digest.hexdigest()[:12]
 
 

@@ -57,6 +57,7 @@ class Staged:
         results: One result per check.
         inputs: Where the rows come from: deliveries for silver, tables otherwise.
         counts: Source rows, rows in quarantine, rows of older releases (silver).
+        replaces: Version of the published table when the making began, or empty where there was none.
     """
 
     theme: str
@@ -67,6 +68,7 @@ class Staged:
     results: list[checks.CheckResult]
     inputs: list[dict[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    replaces: str = ""
 
     @property
     def synthetic(self) -> bool:
@@ -103,6 +105,7 @@ def stage(
     Yields:
         The staged table; its file lives as long as the context.
     """
+    published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="elexxion-")))
         inputs: list[dict[str, str]] = []
@@ -132,7 +135,8 @@ def stage(
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs))
-        rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance)
+        before = _published_rows(storage, theme, table, period) if published else 0
+        rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance, before=before)
         yield Staged(
             theme=theme.name,
             table=table,
@@ -142,7 +146,17 @@ def stage(
             results=results,
             inputs=inputs,
             counts=counts,
+            replaces=published.etag if published else "",
         )
+
+
+def _published_rows(storage: Storage, theme: Theme, table: Table, period: str) -> int:
+    """Rows of the published table, 0 where its document does not say."""
+    try:
+        document = json.loads(storage.read(layout.table_document_key(theme.name, table.layer, table.name, period)))
+    except KeyError:
+        return 0
+    return int(document["rows"])
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
@@ -175,11 +189,16 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
 
     Raises:
         ValueError: a blocking check failed.
+        Conflict: another build published the table since this one began; it may have seen more, so begin again.
     """
     if staged.refused:
         raise ValueError(f"{staged.table.name} {staged.period}: {', '.join(r.name for r in staged.refused)}")
     layer, name, period = staged.table.layer, staged.table.name, staged.period
-    entry = storage.write(layout.table_key(staged.theme, layer, name, period), staged.file)
+    key = layout.table_key(staged.theme, layer, name, period)
+    if staged.replaces:
+        entry = storage.write(key, staged.file, if_match=staged.replaces)
+    else:
+        entry = storage.write(key, staged.file, if_absent=True)
     document = {
         "table": f"{staged.theme}/{layer}/{name}",
         "period": period,
@@ -302,6 +321,8 @@ class _Contracted:
             delivery = self.ledger.get(identifier)
             if delivery is None or delivery.state is not State.READ:
                 continue  # its reading has not ended: whoever ends it asks for this table again
+            if not any(entry.key in facts["bronze"] for facts in delivery.tables):
+                continue  # what an earlier reading of the delivery left
             facts = delivery.tables[position]
             bronze = self.storage.local(entry.key)
             kept, lines = self._contract(self.stack.enter_context(bronze), entry.etag, delivery, facts, position)
@@ -339,6 +360,10 @@ class _Contracted:
 
         wrong = [typed.filter(pl.col(contract.REASON).is_not_null()).select("_line", contract.REASON)]
         valid = typed.filter(pl.col(contract.REASON).is_null())
+        bad = wrong[0].select("_line").unique().collect()
+        if bad.height:
+            # A line with anything wrong goes whole: its other rows are no doubles of anybody.
+            valid = valid.join(bad.lazy(), on="_line", how="anti")
         if self.dataset.geography is not None:
             valid = self._carried(valid, self.dataset.geography, table)
             lost = pl.col(TARGET[0]).is_null() & pl.col(self.dataset.geography.code).is_not_null()

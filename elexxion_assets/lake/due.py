@@ -117,9 +117,9 @@ def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:
 
 def settle(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], done: Due) -> None:
     """Notes that what was due has been built, and what follows from it: the marks of that are written first."""
-    cause = next((mark.partition(".")[0] for marks in done.deliveries.values() for mark in marks), None)
-    if cause is not None:
-        for theme, period in sorted(_following(storage, themes, done)):
+    causes = sorted({mark.partition(".")[0] for marks in done.deliveries.values() for mark in marks})
+    for theme, period in sorted(_following(storage, themes, done)) if causes else ():
+        for cause in causes:
             ledger.mark_pending(theme, period, cause)
     for period, marks in done.deliveries.items():
         ledger.clear_pending(done.theme, period, list(marks))

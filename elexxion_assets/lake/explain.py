@@ -7,6 +7,7 @@ from typing import Any
 
 from elexxion_assets.declare import Theme
 from elexxion_assets.lake import layout
+from elexxion_assets.lake.intake import is_delivery
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
 
@@ -26,8 +27,7 @@ def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: st
     found = [_of_delivery(storage, ledger, themes, delivery) for delivery in ledger.find(text)]
     for entry in storage.list(layout.INPUT):
         name = entry.key.removeprefix(layout.INPUT)
-        hidden = name.rsplit("/", 1)[-1].startswith(".") or name.endswith(layout.COMPANION)
-        if text.lower() in name.lower() and not hidden:
+        if text.lower() in name.lower() and is_delivery(entry.key):
             story = [
                 f"It waits in {layout.INPUT} since {entry.modified:%Y-%m-%d %H:%M} UTC ({entry.size} bytes).",
                 "It is taken by the next `elexxion run`, or by the sensor `input_sensor` when Dagster's daemon runs.",

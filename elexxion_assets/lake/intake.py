@@ -7,7 +7,9 @@ a crash, under the same keys, with the same result.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,11 +19,11 @@ from typing import Any
 
 import polars as pl
 
-from elexxion_assets.declare import Dataset, Refusal, TextTable, Theme
+from elexxion_assets.declare import Dataset, Layer, Refusal, Table, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.bronze import Bronze, write_bronze
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
-from elexxion_assets.lake.storage import Entry, Storage
+from elexxion_assets.lake.storage import Conflict, Entry, KeyRefused, Storage
 from elexxion_assets.reading import is_archive, open_archive, read_tables, recognise
 
 _BLOCK = 1 << 20
@@ -56,14 +58,21 @@ class Taken:
 def waiting(storage: Storage, settle_seconds: float, now: datetime | None = None) -> Iterator[Entry]:
     """The files of `input/` that nobody is writing any more, in order of their names.
 
-    A file is settled once it has kept its size and time for `settle_seconds`; an unfinished multipart upload is not
-    listed by S3 at all.
+    A file is settled once it has kept its size and time for `settle_seconds` and nobody is known to hold it open for
+    writing; an unfinished multipart upload is not listed by S3 at all.
     """
-    limit = (now or datetime.now(UTC)) - timedelta(seconds=settle_seconds)
+    now = now or datetime.now(UTC)
     for entry in storage.list(layout.INPUT):
-        name = entry.key.rsplit("/", 1)[-1]
-        if name and not name.startswith(".") and not name.endswith(layout.COMPANION) and entry.modified <= limit:
+        # A file from a machine whose clock is ahead is as settled as any other.
+        settled = not now - timedelta(seconds=settle_seconds) < entry.modified <= now
+        if is_delivery(entry.key) and settled and not storage.being_written(entry.key):
             yield entry
+
+
+def is_delivery(key: str) -> bool:
+    """Whether an object of `input/` is a file to take, by its name: hidden files and companions are not."""
+    name = key.rsplit("/", 1)[-1]
+    return bool(name) and not name.startswith(".") and not name.endswith(layout.COMPANION)
 
 
 def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: Entry, taken: Taken) -> None:
@@ -76,28 +85,34 @@ def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: E
         entry: The file, as listed.
         taken: Report of the pass, to which what happened is added.
     """
-    name = entry.key.removeprefix(layout.INPUT)
-    companion = entry.key + layout.COMPANION
-    hints = _hints(storage, companion)
+    # A name from a file system may hold bytes that are no text.
+    name = entry.key.removeprefix(layout.INPUT).encode("utf-8", "backslashreplace").decode()
     with TemporaryDirectory(prefix="elexxion-") as directory:
         copy = Path(directory) / "file"
         try:
             sha256 = _copy(storage, entry.key, copy)
         except KeyError:
             return  # another pass acknowledged it since the listing
+        except Conflict:
+            taken.left[name] = "it changed while it was read"
+            return
         now = storage.stat(entry.key)
         if now is None or now.etag != entry.etag:
             taken.left[name] = "it changed while it was read"
             return
-        _take_bytes(
-            storage, ledger, themes, _Arrival(copy, name, sha256, entry.modified, hints), Path(directory), taken
-        )
-    current = storage.stat(entry.key)
-    if current is not None and current.etag == entry.etag:
-        storage.delete(companion)
-        storage.delete(entry.key)
-    elif current is not None:
+        companion, hints = _companion(storage, entry.key, sha256)
+        arrival = _Arrival(copy, name, sha256, datetime.now(UTC), hints)
+        try:
+            _take_bytes(storage, ledger, themes, arrival, Path(directory), taken)
+        except Conflict:
+            taken.left[name] = "another pass is taking it"
+            return
+    try:
+        storage.delete(entry.key, if_match=entry.etag)
+    except Conflict:
         taken.left[name] = "it was replaced while it was read; the new bytes are taken by the next pass"
+    if companion:
+        storage.delete(companion)
 
 
 @dataclass(frozen=True)
@@ -167,6 +182,11 @@ def _read(
         _keep(storage, raw, file)
         if delivery.state in {State.SEEN, State.LANDED}:
             delivery = ledger.advance(delivery, State.LANDED, theme=theme.name, raw=raw, hints=dict(hints))
+        before = delivery.tables
+        for facts in before:
+            # Rows that this reading rejects again are written again, here and when the tables are built.
+            for entry in storage.list(f"{layout.QUARANTINE}{theme.name}/{facts['dataset']}/{delivery.id}/"):
+                storage.delete(entry.key)
         read: list[dict[str, Any]] = []
         try:
             for position, (table, frame, dataset) in enumerate(found):
@@ -176,10 +196,9 @@ def _read(
                 read.append(_facts(dataset, table, bronze))
         except Refusal as refusal:
             return _refuse(storage, ledger, delivery, file, [refusal])
-    for facts in read:
-        for period in facts["periods"]:
-            ledger.mark_pending(theme.name, period, delivery.id)
-    return ledger.advance(
+    for period in sorted({period for facts in read for period in facts["periods"]}):
+        ledger.mark_pending(theme.name, period, delivery.id)
+    done = ledger.advance(
         delivery,
         State.READ,
         theme=theme.name,
@@ -188,6 +207,55 @@ def _read(
         tables=read,
         reasons=_said(ignored),
     )
+    _leave(storage, ledger, themes[delivery.theme or theme.name], before, read)
+    return done
+
+
+def _leave(
+    storage: Storage, ledger: Ledger, theme: Theme, before: list[dict[str, Any]], now: list[dict[str, Any]]
+) -> None:
+    """Removes the bronze that an earlier reading made and this one did not, and what stood on it alone."""
+    kept = {key for facts in now for key in facts["bronze"]}
+    for facts in before:
+        for key in facts["bronze"]:
+            if key not in kept:
+                storage.delete(key)
+        for period in facts["periods"]:
+            others = [
+                layout.delivery_of(entry.key)[0]
+                for entry in storage.list(layout.bronze_prefix(theme.name, facts["dataset"], period))
+            ]
+            if others:
+                ledger.mark_pending(theme.name, period, others[0])
+                continue
+            for table in _tables_fed(theme, [facts["dataset"]], period, storage):
+                storage.delete(layout.table_document_key(theme.name, table.layer, table.name, period))
+                storage.delete(layout.table_key(theme.name, table.layer, table.name, period))
+
+
+def _tables_fed(theme: Theme, datasets: list[str], period: str, storage: Storage) -> list[Table]:
+    """The tables of a period that are made of these datasets and of no other one that holds rows for it."""
+    fed = {*datasets}
+    found = []
+    for table in theme.tables:
+        alive = {
+            name
+            for name in table.inputs
+            if name not in fed
+            and "/" not in name
+            and any(True for _ in storage.list(layout.bronze_prefix(theme.name, name, period)))
+        }
+        alive |= {
+            name
+            for name in table.inputs
+            if name.count("/") == 1
+            and name not in fed
+            and storage.stat(layout.table_key(theme.name, Layer(name.split("/")[0]), name.split("/")[1], period))
+        }
+        if fed.intersection(table.inputs) and not alive:
+            fed.add(f"{table.layer}/{table.name}")
+            found.append(table)
+    return found
 
 
 def _recognise_all(
@@ -303,17 +371,20 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _hints(storage: Storage, companion: str) -> dict[str, str]:
-    """What the person said when dropping the file; an unreadable companion says nothing."""
+def _companion(storage: Storage, key: str, sha256: str) -> tuple[str, dict[str, str]]:
+    """What the person said of these very bytes, and the companion that says it; nothing of other bytes' companion."""
+    companion = key + layout.COMPANION
     try:
         said = json.loads(storage.read(companion, 0, 65536))
-    except (KeyError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in said.items()} if isinstance(said, dict) else {}
+        if said["sha256"] == sha256:
+            return companion, {str(name): str(value) for name, value in said["hints"].items()}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        pass  # none, or none of `drop`'s making
+    return "", {}
 
 
 def drop(storage: Storage, name: str, source: Any, hints: Mapping[str, str]) -> Entry:
-    """Puts a file into `input/`, what is said of it first.
+    """Puts a file into `input/`, what is said of it first; beside one of the same name that still waits there.
 
     Args:
         storage: The lake.
@@ -323,11 +394,32 @@ def drop(storage: Storage, name: str, source: Any, hints: Mapping[str, str]) -> 
 
     Returns:
         The object written.
+
+    Raises:
+        KeyRefused: the name is none that is taken from `input/`.
     """
-    key = layout.INPUT + name
-    if hints:
-        storage.write(key + layout.COMPANION, json.dumps(dict(hints), ensure_ascii=False).encode())
-    return storage.write(key, source)
+    if not is_delivery(name):
+        raise KeyRefused(f"« {name} » is a hidden name, which `input/` leaves alone: give the file another one.")
+    with TemporaryDirectory(prefix="elexxion-") as directory:
+        file = source if isinstance(source, Path) else Path(directory) / "file"
+        if isinstance(source, bytes):
+            file.write_bytes(source)
+        elif not isinstance(source, Path):
+            with file.open("wb") as sink:
+                shutil.copyfileobj(source, sink, _BLOCK)
+        stem, dot, ending = name.rpartition(".")
+        for number in itertools.count(1):
+            key = layout.INPUT + (name if number == 1 else f"{stem or ending} ({number}){dot + ending if stem else ''}")
+            if storage.stat(key) is not None:
+                continue
+            if hints:
+                said = {"sha256": _sha256(file), "hints": dict(hints)}
+                storage.write(key + layout.COMPANION, json.dumps(said, ensure_ascii=False).encode())
+            try:
+                return storage.write(key, file, if_absent=True)
+            except Conflict:
+                continue
+    raise AssertionError("unreachable")
 
 
 def initialise(storage: Storage, themes: Mapping[str, Theme]) -> list[str]:

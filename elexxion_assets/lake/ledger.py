@@ -402,16 +402,13 @@ class Ledger:
         if not re.fullmatch(r"[A-Za-z0-9-]+", delivery_id):
             raise ValueError(f"« {delivery_id} » is no delivery's id.")
         key = f"metadata/pending/{_folder_name(theme, 'theme')}/{_folder_name(period, 'period')}_{delivery_id}"
-        try:
-            self.storage.write(key, b"", if_absent=True)
-        except Conflict:
-            # A build that began before this call may clear the first mark when it ends; it knows nothing of this one.
-            self.storage.write(f"{key}.{secrets.token_hex(4)}", b"")
+        # Every mark is a new one: a build that began before, or one of the past, knows nothing of it.
+        self.storage.write(f"{key}.{secrets.token_hex(4)}", b"")
 
     def pending(self, theme: str | None = None) -> dict[str, dict[str, list[str]]]:
         """What has to be built: theme, period, marks. The cost is that of what is pending, not of what is stored.
 
-        A mark is a delivery's id; if it was marked again while it was pending, a second mark has a suffix after a dot.
+        A mark is a delivery's id and, after a dot, what makes it the only one of its kind.
         """
         found: dict[str, dict[str, list[str]]] = {}
         for entry in self.storage.list("metadata/pending/" if theme is None else f"metadata/pending/{theme}/"):

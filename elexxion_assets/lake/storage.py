@@ -96,8 +96,11 @@ class Storage(Protocol):
             Conflict: The condition does not hold; nothing was written.
         """
 
-    def delete(self, key: str) -> None:
-        """Removes the object; absent is fine."""
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
+        """Removes the object; none is fine. With `if_match`, raises `Conflict` if it is no longer that version."""
+
+    def being_written(self, key: str) -> bool:
+        """Whether somebody is known to be still writing the object."""
 
     def local(self, key: str) -> AbstractContextManager[Path]:
         """A local file with the object's bytes, not to be changed. KeyError if absent."""
@@ -240,12 +243,29 @@ class DirectoryStorage:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
         """See `Storage.delete`. After a power failure, unlike a kill, the object may be there again."""
         if self.stat(key) is None:
             return
         with self._lock(key), suppress(FileNotFoundError):
+            _check_same(self._entry(key), if_match)
             (self.root / key).unlink()
+
+    def being_written(self, key: str) -> bool:
+        """See `Storage.being_written`: the kernel grants no read lease on a file that somebody may write to."""
+        try:
+            descriptor = os.open(self.root / key, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # no leases here: the file's age alone tells
+        finally:
+            os.close(descriptor)
+        return False
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
@@ -274,6 +294,11 @@ def _time(seconds: float) -> datetime:
 def _etag(facts: os.stat_result) -> str:
     # Not the time of the last status change: it moves when the file is renamed into its place.
     return f"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"
+
+
+def _check_same(entry: Entry | None, if_match: str | None) -> None:
+    if if_match is not None and entry is not None and entry.etag != if_match:
+        raise Conflict(f"{entry.key} has changed meanwhile.")
 
 
 def _check_range(start: int, end: int | None) -> None:
@@ -497,9 +522,15 @@ class S3Storage:
             return Entry(key, size, modified, answer["ETag"].strip('"'))
         raise AssertionError("unreachable")
 
-    def delete(self, key: str) -> None:
-        """See `Storage.delete`."""
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
+        """See `Storage.delete`. Between the look and the deletion another writer may still come."""
+        if if_match is not None:
+            _check_same(self.stat(key), if_match)
         self._call("delete_object", Key=_s3_key(key))
+
+    def being_written(self, key: str) -> bool:
+        """See `Storage.being_written`: an object appears when it is whole."""
+        return False
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:

@@ -17,7 +17,7 @@ NOT_EMPTY = "not_empty"
 UNIQUE_KEY = "unique_key"
 REQUIRED_VALUES = "required_values"
 ALLOWED_VALUES = "allowed_values"
-CONSERVATION = "conservation"
+VOLUME = "volume"
 
 STANDARD = {
     SCHEMA: "The columns and their types are the declared ones.",
@@ -25,8 +25,9 @@ STANDARD = {
     UNIQUE_KEY: "No two rows have the same key.",
     REQUIRED_VALUES: "No required column lacks a value.",
     ALLOWED_VALUES: "Every value keeps the pattern, the list or the bounds of its column.",
+    VOLUME: "The table holds at least half as many rows as the one it replaces.",
 }
-"""Checks that every table has, but for `not_empty` where it may be empty; all of them block."""
+"""Checks that every table has, but for `not_empty` where it may be empty; all block but `volume`, which warns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class CheckResult:
 
 def check_names(table: Table) -> dict[str, tuple[str, bool]]:
     """Name of every check of a table, with its description and whether it blocks."""
-    names = {name: (description, True) for name, description in STANDARD.items()}
+    names = {name: (description, name != VOLUME) for name, description in STANDARD.items()}
     if table.may_be_empty:
         del names[NOT_EMPTY]
     return names | {rule.name: (rule.description, rule.blocking) for rule in table.rules}
@@ -92,13 +93,30 @@ def _schema_problem(table: Table, frame: Frame, provenance: Sequence[str]) -> st
     return None if list(found.items()) == list(wanted.items()) else f"expected {wanted}, found {found}"
 
 
-def judge(table: Table, frame: Frame, provenance: Sequence[str] = ()) -> tuple[int, list[CheckResult]]:
+def _examples(columns: Sequence[Column], rows: Frame) -> list[dict[str, Any]]:
+    """A few rows for people, without personal data."""
+    found = rows.head(EXAMPLES)
+    known = set(found.collect_schema().names())
+    masks = [masked(column) for column in columns if column.personal and column.name in known]
+    return (found.with_columns(*masks) if masks else found).collect().rows(named=True)
+
+
+def masked(column: Column) -> nw.Expr:
+    """A personal value as it is shown: that there is one, never what it is."""
+    value = nw.col(column.name)
+    return nw.when(~value.is_null()).then(nw.lit("***")).alias(column.name)
+
+
+def judge(
+    table: Table, frame: Frame, provenance: Sequence[str] = (), *, before: int = 0
+) -> tuple[int, list[CheckResult]]:
     """Applies every check of a table to its staged rows.
 
     Args:
         table: The declaration.
         frame: The rows, as they would be published.
         provenance: Columns that come after the declared ones.
+        before: Rows of the table that these would replace.
 
     Returns:
         The number of rows, and one result per check of `check_names`.
@@ -134,6 +152,8 @@ def judge(table: Table, frame: Frame, provenance: Sequence[str] = ()) -> tuple[i
             continue
         if name == NOT_EMPTY:
             broken, sample = int(rows == 0), None
+        elif name == VOLUME:
+            broken, sample = max(0, before - rows) if 2 * rows < before else 0, None
         elif name == UNIQUE_KEY:
             broken, sample = int(copies), doubles
         else:
@@ -147,7 +167,7 @@ def judge(table: Table, frame: Frame, provenance: Sequence[str] = ()) -> tuple[i
                 description=description,
                 broken=broken,
                 rows=rows,
-                examples=sample.head(EXAMPLES).collect().rows(named=True) if broken and sample is not None else [],
+                examples=_examples(table.columns, sample) if broken and sample is not None else [],
             )
         )
     return rows, results

@@ -252,9 +252,9 @@ class Crashing(DirectoryStorage):
         self._step()
         return super().write(*arguments, **options)  # type: ignore[arg-type]
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
         self._step()
-        super().delete(key)
+        super().delete(key, if_match=if_match)
 
 
 @pytest.mark.parametrize("after", range(16))

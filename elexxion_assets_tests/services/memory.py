@@ -56,8 +56,14 @@ class MemoryStorage:
         self.history.append((key, data))
         return entry
 
-    def delete(self, key: str) -> None:
+    def being_written(self, key: str) -> bool:
+        return False
+
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
         check_key(key)
+        there = self.stat(key)
+        if if_match is not None and there is not None and there.etag != if_match:
+            raise Conflict(key)
         if self.objects.pop(key, None) is not None:
             self.history.append((key, None))
 
