@@ -77,6 +77,7 @@ def test_the_national_totals_are_the_official_ones(
     lake: Lake, period: str, units: int, inscrits: int | None, votes: dict[str, int]
 ) -> None:
     silver = lake.rows("election/silver/participation", period).filter(pl.col("niveau") == "commune")
+    silver = silver.unique("code_territoire")  # a commune that was split since has a row per part
     assert silver.height == units
     results = lake.rows("election/gold/communes_candidats", period)
     gold = lake.rows("election/gold/communes", period)
