@@ -127,8 +127,8 @@ def _filosofi(seed: int, year: int) -> str:
 
 
 def _zones(seed: int) -> str:
-    """Unemployment rates per zone d'emploi since 2003: labels above codes, a quarter a column, overseas since 2014."""
-    periods = [(year, quarter) for year in range(2003, 2025) for quarter in range(1, 5)]
+    """Unemployment rates per zone d'emploi: labels above codes, a quarter a column, overseas a year later."""
+    periods = [(year, quarter) for year in range(2015, 2024) for quarter in range(1, 5)]
     ordinals = {1: "1er", 2: "2e", 3: "3e", 4: "4e"}
     labels = [
         "Code de la zone d'emploi 2020",
@@ -144,7 +144,7 @@ def _zones(seed: int) -> str:
         overseas = zone.startswith("04")
         return [
             ""
-            if overseas and year < 2014
+            if overseas and year < 2016
             else f"{level * _draw(seed, zone, year, quarter).gauss(1, 0.02):.1f}".replace(".", ",")
             for year, quarter in periods
         ]
@@ -162,7 +162,7 @@ def samples(folder: Path, seed: int) -> list[Path]:
 
     Returns:
         Paths of three bases of the census (2016, 2017, 2021: years 2006 to 2021), one DARES extract (2015 to 2023), two
-        years of FiLoSoFi (2020, 2021) and the rates of six zones d'emploi (2003 to 2024): 19 communes, about 500 rows.
+        years of FiLoSoFi (2020, 2021) and the rates of six zones d'emploi (2015 to 2023): 19 communes, about 500 rows.
     """
     texts = {
         "base-cc-emploi-pop-active-2016.CSV": _base_cc(seed, 2016),
@@ -171,7 +171,7 @@ def samples(folder: Path, seed: int) -> list[Path]:
         "dares_defm_communales-brutes.csv": _dares(seed),
         "cc_filosofi_2020_COM.csv": _filosofi(seed, 2020),
         "cc_filosofi_2021_COM.csv": _filosofi(seed, 2021),
-        "chomage-zone-t1-2003-t4-2024.csv": _zones(seed),
+        "chomage-zone-t1-2015-t4-2023.csv": _zones(seed),
     }
     paths = []
     for name, text in texts.items():

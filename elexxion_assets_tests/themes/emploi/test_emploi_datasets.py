@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elexxion_assets.declare import Layer, TextTable
+from elexxion_assets.declare import Layer, Refusal, TextTable
 from elexxion_assets.lake.ledger import State
+from elexxion_assets.reading import recognise
+from elexxion_assets.themes.emploi import THEME
 from elexxion_assets.themes.emploi.chomage import split_quarter
 from elexxion_assets.themes.emploi.files import YEAR, unpivot_years
 from elexxion_assets.themes.emploi.recensement import split_census
@@ -79,9 +81,11 @@ def test_bronze_keeps_every_column_of_every_year_as_text(lake):
 
 
 def test_another_base_of_the_census_is_refused_with_what_it_lacks(lake):
-    delivery = lake.drop("base-cc-logement-2017.csv", text("CODGEO;P17_LOG;P17_RP", "01001;300;280", "01004;1;1"))
-    assert delivery.state is State.REFUSED
-    assert "P_POP1564" in delivery.reasons[0]["reason"]
+    header = ("CODGEO", "P17_LOG", "P17_RP")
+    housing = TextTable(file="base-cc-logement-2017.csv", columns=header, header=header, sample=(("01001", "3", "2"),))
+    with pytest.raises(Refusal, match=r"nearest is emploi/base_cc_emploi_pop_active.*it lacks column « P_POP1564 »"):
+        recognise(housing, {"emploi": THEME})
+    assert lake.drop(housing.file, text(";".join(header), "01001;300;280", "01004;1;1")).state is State.REFUSED
 
 
 META = "COD_VAR;LIB_VAR;LIB_VAR_LONG;COD_MOD;LIB_MOD;TYPE_VAR;LONG_VAR"
