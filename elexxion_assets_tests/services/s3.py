@@ -95,7 +95,7 @@ def _wait_until_healthy(server: S3Server, process: "subprocess.Popen[bytes]", lo
     limit = time.monotonic() + 30
     while time.monotonic() < limit and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{server.endpoint}/minio/health/live", timeout=1):  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"{server.endpoint}/minio/health/live", timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
