@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         settle_seconds: Age that a file in `input/` must reach before it is taken, so that a file still being copied is
             left alone.
         batch: Largest number of files that one run takes.
-        sensor_seconds: Seconds between two looks at `input/`.
+        sensor_seconds: Least seconds between two looks at `input/`; the daemon itself looks every five.
         fetch_max_bytes: Largest release that `elexxion fetch` brings.
         fetch_hosts: Hosts that it may ask, and those below them, separated by commas.
     """
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     dagster_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500
-    sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
+    sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 3
     fetch_max_bytes: Annotated[int, Field(ge=1)] = 4_000_000_000
     fetch_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+(\s*,\s*[A-Za-z0-9.:-]+)*$")] = (
         "data.gouv.fr,insee.fr,media.interieur.gouv.fr,data.dares.travail-emploi.gouv.fr"
