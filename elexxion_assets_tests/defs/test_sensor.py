@@ -105,7 +105,7 @@ def test_files_that_failed_are_asked_for_again_later_and_not_at_every_tick(
     drop(lake.storage, "a.csv", csv("01001;2020;1"), {})
     keys = []
     asked = []
-    for tick in range(40):
+    for _ in range(40):
         request = sensor._intake_request(instance, resource(lake))
         asked.append(isinstance(request, dg.RunRequest))
         if isinstance(request, dg.RunRequest):
@@ -174,6 +174,7 @@ def definitions(theme: Theme) -> dg.Definitions:
         )
 
 
+@pytest.mark.filterwarnings("ignore:InitResourceContext.run_id:DeprecationWarning")
 def test_a_file_that_cannot_be_taken_hides_no_bronze_of_the_others(lake: Lake, instance: DagsterInstance) -> None:
     folder = lake.storage.root / "input"
     folder.mkdir(parents=True)
@@ -200,6 +201,7 @@ def _full(facts: Frame, *, period: str) -> Frame:
     raise OSError("the disk is full")
 
 
+@pytest.mark.filterwarnings("ignore:InitResourceContext.run_id:DeprecationWarning")
 def test_a_failed_step_beside_a_refused_table_is_an_error_and_stays_due(
     lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -260,6 +260,24 @@ def test_a_file_replaced_just_before_it_is_removed_is_not_lost(lake: Lake) -> No
     assert published(lake, Layer.SILVER, "facts", "2021") == [("01001", 2021, 9)]
 
 
+class DroppedAgain(DirectoryStorage):
+    """A storage in a directory where a new file of the same name is dropped as soon as the old one is removed."""
+
+    def delete(self, key: str, **options: str | None) -> None:
+        super().delete(key, **options)
+        if key == "input/a.csv":
+            drop(DirectoryStorage(self.root), "a.csv", csv("01001;2021;9"), {"note": "second"})
+
+
+def test_what_is_said_of_the_next_file_of_that_name_is_not_removed_with_the_first(lake: Lake) -> None:
+    drop(lake.storage, "a.csv", csv("01001;2020;1"), {"note": "first"})
+    storage, taken = DroppedAgain(lake.storage.root), Taken()
+    for entry in list(waiting(storage, 0)):
+        take(storage, Ledger(storage), THEMES, entry, taken)
+    [second] = lake.take().deliveries
+    assert second.hints == {"note": "second"}
+
+
 class Overtaken(DirectoryStorage):
     """A storage in a directory where another pass takes everything while this one keeps the bytes of its first file."""
 
