@@ -27,7 +27,8 @@ from elexxion_assets.declare import Frame, Layer, Theme
 from elexxion_assets.defs import headless, resources, tables
 from elexxion_assets.defs import intake as sensor
 from elexxion_assets.lake.due import due
-from elexxion_assets.lake.intake import drop
+from elexxion_assets.lake.intake import Taken, drop, take, waiting
+from elexxion_assets.lake.storage import Entry
 from elexxion_assets.settings import settings
 from elexxion_assets_tests.lake.test_intake_to_gold import Lake
 from elexxion_assets_tests.reading.xlsx_bytes import sheet_xml, xlsx
@@ -119,6 +120,20 @@ def test_files_that_failed_are_asked_for_again_later_and_not_at_every_tick(
     assert request.run_key not in keys
 
 
+def test_files_that_fail_for_days_are_still_asked_for_under_new_keys(
+    lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(lake.storage, "a.csv", csv("01001;2020;1"), {})
+    keys = []
+    for _ in range(25):
+        request = sensor._intake_request(instance, resource(lake))
+        assert isinstance(request, dg.RunRequest)
+        keys.append(request.run_key)
+        ran(instance, "intake", DagsterRunStatus.FAILURE, dict(request.tags))
+        later(monkeypatch, 86_400)
+    assert len(set(keys)) == len(keys), "Dagster ignores a key that it has seen"
+
+
 def _dead_worker() -> str:
     """The mark of a process of this host that has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
@@ -174,7 +189,19 @@ def definitions(theme: Theme) -> dg.Definitions:
         )
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.run_id:DeprecationWarning")
+def take_all(instance: DagsterInstance) -> dg.ExecuteInProcessResult:
+    job = definitions(TOY).resolve_job_def("intake")
+    return job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+
+
+def bronze_periods(result: dg.ExecuteInProcessResult) -> set[str | None]:
+    """The periods for which the run said that there is bronze."""
+    key = dg.AssetKey(["toy", Layer.BRONZE.value, "counts"])
+    told = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+    return {materialization.partition for materialization in told if materialization.asset_key == key}
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext:DeprecationWarning")
 def test_a_file_that_cannot_be_taken_hides_no_bronze_of_the_others(lake: Lake, instance: DagsterInstance) -> None:
     folder = lake.storage.root / "input"
     folder.mkdir(parents=True)
@@ -182,26 +209,37 @@ def test_a_file_that_cannot_be_taken_hides_no_bronze_of_the_others(lake: Lake, i
     Path(os.fsdecode(os.fsencode(folder) + b"/c-r\xe9sultats.csv")).write_bytes(csv("01001;2022;3"))
     drop(lake.storage, "a.csv", csv("01001;2020;1"), {})
     drop(lake.storage, "z.csv", csv("01001;2023;1"), {})
-    result = (
-        definitions(TOY)
-        .resolve_job_def("intake")
-        .execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
-    )
-    key = dg.AssetKey(["toy", Layer.BRONZE.value, "counts"])
-    periods = {
-        event.step_materialization_data.materialization.partition
-        for event in result.get_asset_materialization_events()
-        if event.step_materialization_data.materialization.asset_key == key
-    }
+    periods = bronze_periods(take_all(instance))
     assert {"2020", "2023"} <= periods
     assert {"2020", "2023"} <= set(instance.get_dynamic_partitions("toy"))
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext:DeprecationWarning")
+def test_an_error_about_one_file_fails_the_run_after_the_others_were_reported(
+    lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(storage: Any, ledger: Any, themes: Any, entry: Entry, taken: Taken) -> None:
+        if entry.key == "input/b.csv":
+            raise OSError("this one cannot be read")
+        take(storage, ledger, themes, entry, taken)
+
+    monkeypatch.setattr(sensor, "take", broken)
+    for name, year in (("a.csv", 2020), ("b.csv", 2021), ("c.csv", 2022)):
+        drop(lake.storage, name, csv(f"01001;{year};1"), {})
+    result = take_all(instance)
+    assert not result.success
+    assert bronze_periods(result) == {"2020", "2022"}
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.error is not None
+    assert "this one cannot be read" in failure.error.to_string()
+    assert [entry.key for entry in waiting(lake.storage, 0)] == ["input/b.csv"]
 
 
 def _full(facts: Frame, *, period: str) -> Frame:
     raise OSError("the disk is full")
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.run_id:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:InitResourceContext:DeprecationWarning")
 def test_a_failed_step_beside_a_refused_table_is_an_error_and_stays_due(
     lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import publish, stage, table_documents
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
 from elexxion_assets.lake.ledger import Ledger, State
-from elexxion_assets.lake.storage import Conflict, DirectoryStorage, Storage
+from elexxion_assets.lake.storage import Conflict, DirectoryStorage, Entry, Source, Storage
 from elexxion_assets.settings import settings
 from elexxion_assets_tests.lake import test_intake_to_gold as passes
 from elexxion_assets_tests.lake.test_intake_to_gold import FACTS, Lake
@@ -242,10 +242,10 @@ def test_a_delete_of_an_object_that_was_replaced_is_a_conflict(storage: Storage)
 class Replaced(DirectoryStorage):
     """A storage in a directory where somebody replaces a file just before it would be removed."""
 
-    def delete(self, key: str, **options: str | None) -> None:
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
         if key == "input/a.csv":
             DirectoryStorage(self.root).write(key, csv("01001;2021;9"))
-        super().delete(key, **options)
+        super().delete(key, if_match=if_match)
 
 
 def test_a_file_replaced_just_before_it_is_removed_is_not_lost(lake: Lake) -> None:
@@ -263,8 +263,8 @@ def test_a_file_replaced_just_before_it_is_removed_is_not_lost(lake: Lake) -> No
 class DroppedAgain(DirectoryStorage):
     """A storage in a directory where a new file of the same name is dropped as soon as the old one is removed."""
 
-    def delete(self, key: str, **options: str | None) -> None:
-        super().delete(key, **options)
+    def delete(self, key: str, *, if_match: str | None = None) -> None:
+        super().delete(key, if_match=if_match)
         if key == "input/a.csv":
             drop(DirectoryStorage(self.root), "a.csv", csv("01001;2021;9"), {"note": "second"})
 
@@ -283,11 +283,11 @@ class Overtaken(DirectoryStorage):
 
     overtaken = False
 
-    def write(self, key: str, *arguments: object, **options: object) -> object:  # type: ignore[override]
+    def write(self, key: str, source: Source, *, if_absent: bool = False, if_match: str | None = None) -> Entry:
         if key.startswith(layout.RAW) and not self.overtaken:
             self.overtaken = True
             Lake(self.root).take()
-        return super().write(key, *arguments, **options)  # type: ignore[arg-type]
+        return super().write(key, source, if_absent=if_absent, if_match=if_match)
 
 
 def test_of_two_passes_on_one_file_the_second_leaves_it(lake: Lake) -> None:
