@@ -163,7 +163,7 @@ def stretches_of(instance: DagsterInstance, group: Due) -> list[Due]:
 
 def runs_tagged(instance: DagsterInstance, tag: str, value: str) -> list[DagsterRun]:
     """The runs with a tag, newest first; those whose worker died on this host are ended first."""
-    return _reaped(instance, RunsFilter(tags={tag: value}), 20)
+    return _reaped(instance, RunsFilter(tags={tag: value}), 5)
 
 
 def _reaped(instance: DagsterInstance, which: RunsFilter, limit: int) -> list[DagsterRun]:
@@ -209,7 +209,7 @@ def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequ
         return dg.SkipReason("a run is taking files already")
     said = "\n".join(f"{entry.key} {entry.etag}" for entry in waiting_files)
     batch = hashlib.sha256(said.encode()).hexdigest()[:16]
-    attempt = len(runs_tagged(instance, BATCH, batch))
+    attempt = instance.get_runs_count(RunsFilter(tags={BATCH: batch}))
     if not _may_try(instance, BATCH, batch, attempt):
         return dg.SkipReason(f"{attempt} runs failed to take the same files: waiting before the next; see job intake")
     return dg.RunRequest(run_key=f"{batch}:{attempt}", job_name="intake", tags={BATCH: batch, **BY_INTAKE})
@@ -232,10 +232,11 @@ def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> It
         for single in part.one_by_one():
             yield from _due_request(instance, lake, single)
         return
-    if _refused_by_checks(instance, runs) or not _may_try(instance, DUE, part.key, len(runs)):
+    attempt = instance.get_runs_count(RunsFilter(tags={DUE: part.key}))
+    if _refused_by_checks(instance, runs) or not _may_try(instance, DUE, part.key, attempt):
         return  # it stays pending: the next delivery for these periods, or `elexxion run`, tries again
     yield dg.RunRequest(
-        run_key=f"{part.key}:{len(runs)}",
+        run_key=f"{part.key}:{attempt}",
         job_name=part.theme,
         asset_selection=asset_keys(part),
         partition_key=part.periods[0] if len(part.periods) == 1 else None,

@@ -43,8 +43,8 @@ class LakeResource(dg.ConfigurableResource[None]):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Marks the run with the process that works for it."""
-        if context.run_id is not None and context.instance is not None:
-            context.instance.add_run_tags(context.run_id, {WORKER: worker_mark(os.getpid())})
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, {WORKER: worker_mark(os.getpid())})
 
     @cached_property
     def storage(self) -> Storage:

@@ -108,11 +108,12 @@ def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: E
             taken.left[name] = "another pass is taking it"
             return
     try:
+        if companion is not None:
+            # Before the file: as long as that is there, `drop` writes neither another one nor what is said of it.
+            storage.delete(companion.key, if_match=companion.etag)
         storage.delete(entry.key, if_match=entry.etag)
     except Conflict:
         taken.left[name] = "it was replaced while it was read; the new bytes are taken by the next pass"
-    if companion:
-        storage.delete(companion)
 
 
 @dataclass(frozen=True)
@@ -371,16 +372,21 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _companion(storage: Storage, key: str, sha256: str) -> tuple[str, dict[str, str]]:
-    """What the person said of these very bytes, and the companion that says it; nothing of other bytes' companion."""
-    companion = key + layout.COMPANION
+def _companion(storage: Storage, key: str, sha256: str) -> tuple[Entry | None, dict[str, str]]:
+    """The companion of a file, if it has one, and what it says of these very bytes: nothing if it is of others."""
     try:
-        said = json.loads(storage.read(companion, 0, 65536))
+        companion = storage.stat(key + layout.COMPANION)
+    except KeyRefused:
+        return None, {}  # a name so long that `drop` cannot have written one
+    if companion is None:
+        return None, {}
+    try:
+        said = json.loads(storage.read(companion.key, 0, 65536))
         if said["sha256"] == sha256:
             return companion, {str(name): str(value) for name, value in said["hints"].items()}
     except (KeyError, ValueError, TypeError, AttributeError):
-        pass  # none, or none of `drop`'s making
-    return "", {}
+        pass  # not of `drop`'s making
+    return companion, {}
 
 
 def drop(storage: Storage, name: str, source: Any, hints: Mapping[str, str]) -> Entry:
