@@ -140,7 +140,6 @@ def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
                 continue  # the data's fault, told with its checks
             cause = error.cause or error
             found.append(f"{event.step_key}: {cause.message.strip()}")
-        elif event.is_engine_event or event.is_resource_init_failure:
-            if (error := event.engine_event_data.error) is not None:
-                found.append(f"{event.message}: {(error.cause or error).message.strip()}")
+        elif (event.is_engine_event or event.is_resource_init_failure) and (error := event.engine_event_data.error):
+            found.append(f"{event.message}: {(error.cause or error).message.strip()}")
     return found
