@@ -131,15 +131,19 @@ class Lake:
     def build(self) -> list[str]:
         """Builds everything due; the names of the tables."""
         built = []
-        for group in due(self.storage, self.ledger, {THEME.name: THEME}):
-            for name in group.tables:
-                built += [self.make(name, period) for period in group.periods]
-            settle(self.ledger, group)
+        themes = {THEME.name: THEME}
+        while groups := due(self.ledger, themes):
+            for group in groups:
+                for name in group.tables:
+                    built += [self.make(name, period) for period in group.periods]
+                settle(self.storage, self.ledger, themes, group)
         return built
 
     def make(self, name: str, period: str) -> str:
         layer, _, table = name.partition("/")
-        with stage(self.storage, self.ledger, THEME, THEME.table(Layer(layer), table), period) as staged:
+        with stage(
+            self.storage, self.ledger, {THEME.name: THEME}, THEME, THEME.table(Layer(layer), table), period
+        ) as staged:
             assert not staged.refused
             assert [result.name for result in staged.results if not result.passed] == []
             publish(self.storage, staged)
