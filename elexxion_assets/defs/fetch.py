@@ -5,7 +5,6 @@ No `from __future__ import annotations` here: Dagster reads the annotations of o
 
 import dagster as dg
 
-from elexxion_assets import catalogue
 from elexxion_assets.defs.resources import LakeResource
 from elexxion_assets.settings import settings
 
@@ -17,6 +16,9 @@ from elexxion_assets.settings import settings
 )
 def fetch_releases(context: dg.OpExecutionContext, lake: LakeResource) -> None:
     """Fetches everything; one failure stops no other, but fails the run."""
+    # Every process of this code location pays what is imported above; the HTTP client is for this one only.
+    from elexxion_assets import catalogue
+
     failed = []
     for done in catalogue.fetch(catalogue.sources(lake.themes), lake.storage, catalogue.limits(settings())):
         context.log.info("%s %s: %s", done.outcome, done.source.name, done.reason or done.key or "nothing new")
