@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from elexxion_assets.declare import Theme, Yearly
 from elexxion_assets.themes.association.datasets import RNA_IMPORT, RNA_WALDEC
+from elexxion_assets.themes.association.platinum import COMMUNES
 from elexxion_assets.themes.association.samples import samples
 from elexxion_assets.themes.association.tables import TABLES
 
@@ -15,6 +16,6 @@ THEME = Theme(
     # The register is published every month.
     fresh_within=timedelta(days=62),
     datasets=(RNA_WALDEC, RNA_IMPORT),
-    tables=TABLES,
+    tables=(*TABLES, COMMUNES),
     samples=samples,
 )

@@ -4,20 +4,8 @@ Row and features of year Y come from the gold of Y-1, Y-2 and Y-3 alone; what be
 the gold of Y, and no feature. Gold holds the newest release: figures as they were revised since, not as they were first
 published. Arrondissements have no row: their commune's figures contain theirs.
 
-Rates are smoothed by the empirical Bayes estimator of Marshall (1991), each indicator within its département. Over the
-k communes whose count y_i is published, with exposure n_i in thousands (of inhabitants; of dwellings for cambriolages)
-and rate r_i = y_i / n_i:
-
-    m   = sum(y_i) / sum(n_i)                                       the département's rate
-    A   = max(0, sum(n_i (r_i - m)²) / sum(n_i) - m / mean(n_i))    variance between communes, beyond that of counts
-    w_i = A / (A + m / n_i)                                         0 where y_i is not published
-    smoothed rate = m + w_i (r_i - m)
-
-so that large communes keep their own rate and small ones get near to the département's. Where the département has no
-published count, m is the rate of all communes.
-
-Source: R. J. Marshall, « Mapping disease and mortality rates using empirical Bayes estimators », Applied Statistics 40
-(1991).
+Rates are smoothed (`elexxion_assets.smoothing`), each indicator within its département, seen against thousands of
+inhabitants; of dwellings for cambriolages.
 """
 
 from __future__ import annotations
@@ -29,13 +17,11 @@ import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
+from elexxion_assets.smoothing import DECIMALS, against_departement
 from elexxion_assets.themes.crime.indicators import Indicator
 from elexxion_assets.themes.crime.tables import COMMUNAL, families
 
 LAGS = (1, 2, 3)
-
-DECIMALS = 6
-"""Of smoothed rates and means of neighbours: sums over communes differ from run to run in the digits beyond."""
 
 _MAIN = (
     "coups_et_blessures",
@@ -183,35 +169,7 @@ def _against_departement(year: Frame) -> Frame:
         )
     ]
     places = year.select("code_commune", "code_departement", *of_place)
-    usable = {m.name: (nw.col(f"{m.name}_n") > 0) & ~nw.col(f"{m.name}_y").is_null() for m in measures}
-    places = places.with_columns(
-        *(
-            nw.when(usable[measure.name]).then(nw.col(f"{measure.name}_{what}")).alias(f"{measure.name}_{what}")
-            for measure in measures
-            for what in ("y", "n")
-        )
-    )
-    sums = [
-        expression
-        for measure in measures
-        for expression in (
-            nw.col(f"{measure.name}_y").sum().alias(f"{measure.name}_Y"),
-            nw.col(f"{measure.name}_n").sum().alias(f"{measure.name}_N"),
-            nw.col(f"{measure.name}_n").count().alias(f"{measure.name}_K"),
-            (nw.col(f"{measure.name}_y") * nw.col(f"{measure.name}_y") / nw.col(f"{measure.name}_n"))
-            .sum()
-            .alias(f"{measure.name}_Q"),
-        )
-    ]
-    everywhere = places.select(
-        *(nw.col(f"{m.name}_{what}").sum().alias(f"{m.name}_{what}_all") for m in measures for what in ("y", "n"))
-    )
-    of_departement = places.group_by("code_departement").agg(*sums)
-    judged = places.join(of_departement, on="code_departement", how="left").join(everywhere, how="cross")
-    judged = judged.with_columns(
-        *(_smoothed(measure.name).alias(f"{measure.name}_lisse") for measure in measures),
-        *(_of_others(measure.name).alias(f"{measure.name}_voisins") for measure in measures),
-    )
+    judged = against_departement(places, tuple(measure.name for measure in measures))
     return judged.select(
         "code_commune",
         _sum_of_families(lambda measure: nw.col(f"{measure.name}_lisse")).alias("taux_total_lisse_n_1"),
@@ -222,25 +180,6 @@ def _against_departement(year: Frame) -> Frame:
             for what in ("lisse", "voisins")
         ),
     )
-
-
-def _smoothed(name: str) -> nw.Expr:
-    """The estimator of the module's docstring; sum(n_i (r_i - m)²) is sum(y_i² / n_i) - m² sum(n_i)."""
-    count, exposure, weight = nw.col(f"{name}_y"), nw.col(f"{name}_n"), nw.col(f"{name}_N")
-    anywhere = nw.when(nw.col(f"{name}_n_all") > 0).then(nw.col(f"{name}_y_all") / nw.col(f"{name}_n_all"))
-    mean = nw.coalesce(nw.when(weight > 0).then(nw.col(f"{name}_Y") / weight), anywhere)
-    between = nw.col(f"{name}_Q") / weight - mean * mean - mean * nw.col(f"{name}_K") / weight
-    moved = between / (between + mean / exposure) * (count / exposure - mean)
-    # No count of one's own, or no more variance than counts have by chance: the département's rate.
-    return mean + nw.when(~exposure.is_null() & (between > 0)).then(moved).otherwise(nw.lit(0.0))
-
-
-def _of_others(name: str) -> nw.Expr:
-    """The rate of the other communes of the département taken together; null where none has a published count."""
-    others = nw.col(f"{name}_K") - (~nw.col(f"{name}_n").is_null()).cast(nw.Int64())
-    count = nw.col(f"{name}_Y") - nw.col(f"{name}_y").fill_null(0.0)
-    exposure = nw.col(f"{name}_N") - nw.col(f"{name}_n").fill_null(0.0)
-    return nw.when(others > 0).then(count / exposure)
 
 
 def _sum_of_families(rate: Callable[[_Measure], nw.Expr]) -> nw.Expr:

@@ -6,6 +6,7 @@ from elexxion_assets.declare import Theme, Yearly
 from elexxion_assets.themes.emploi.bdm import BDM
 from elexxion_assets.themes.emploi.chomage import CHOMAGE_ZONE_EMPLOI
 from elexxion_assets.themes.emploi.demandeurs import DEMANDEURS_EMPLOI, DEMANDEURS_EMPLOI_EPCI
+from elexxion_assets.themes.emploi.platinum import COMMUNES
 from elexxion_assets.themes.emploi.recensement import BASE_CC, DICTIONNAIRE, RECENSEMENT
 from elexxion_assets.themes.emploi.revenus import FILOSOFI
 from elexxion_assets.themes.emploi.samples import samples
@@ -31,6 +32,6 @@ THEME = Theme(
         STATISTIQUES_LOCALES,
         BDM,
     ),
-    tables=TABLES,
+    tables=(*TABLES, COMMUNES),
     samples=samples,
 )
