@@ -95,6 +95,8 @@ def drop(
         raise Problem("- reads one file from the standard input and needs --name to say what it is called")
     if name and paths != ["-"]:
         raise Problem("--name goes with - only; a file keeps its own name")
+    if folders := [path for path in paths if Path(path).is_dir()]:
+        raise Problem(f"a folder is not dropped, its files are: {', '.join(f'{folder}/*' for folder in folders)}")
     missing = [path for path in paths if path != "-" and not Path(path).is_file()]
     if missing:
         raise Problem(f"no such file: {', '.join(missing)}")
@@ -167,19 +169,23 @@ def _print_pass(done: Any) -> None:
         said = "; ".join(filter(None, [read, reasons]))
         words = f"{delivery.state:<9} {delivery.name}" + (f": {said}" if said else "")
         out.print(words, highlight=False, soft_wrap=True, markup=False)
-    built: dict[str, list[str]] = {}
+    built: dict[str, set[str]] = {}
     for item in done.tables:
-        built.setdefault(item["table"], []).append(item["period"])
+        built.setdefault(item["table"], set()).add(item["period"])
     for table, periods in built.items():
         out.print(f"built     {table}: {_span(sorted(periods))}", highlight=False, soft_wrap=True, markup=False)
-    for check in done.failed_checks:
-        words = f"check     {check['table']} {check['period']}: {check['check']} fails for {check['broken']:,} rows"
-        kept = "; the table was not replaced" if check["blocking"] else " (a warning)"
-        out.print(words + kept, highlight=False, soft_wrap=True, markup=False)
+    for words in dict.fromkeys(map(_check_words, done.failed_checks)):
+        out.print(words, highlight=False, soft_wrap=True, markup=False)
     for problem in done.errors:
         err.print(f"error     {problem}", highlight=False, soft_wrap=True, markup=False)
     if not done.deliveries and not done.tables and not done.errors:
         out.print("nothing to do", highlight=False)
+
+
+def _check_words(check: dict[str, Any]) -> str:
+    found = "no row" if check["check"] == "not_empty" else f"{check['check']} fails for {check['broken']:,} rows"
+    kept = "; the table was not replaced" if check["blocking"] else " (a warning)"
+    return f"check     {check['table']} {check['period']}: {found}{kept}"
 
 
 def _span(periods: list[str]) -> str:

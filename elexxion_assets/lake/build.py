@@ -29,6 +29,9 @@ from elexxion_assets.settings import settings
 PROVENANCE = ("_delivery", "_line")
 """Columns at the end of every silver table: the delivery (and, after a dot, which of its tables) and the line."""
 
+NAME = "name"
+"""Hint of a delivery whose bytes came again under a name that tells more."""
+
 TARGET = (COMMUNE_CIBLE.name, PART.name, MOTIF.name)
 """Columns that a dataset with a geography gets: where the row's figures count, for what share, and why."""
 
@@ -459,7 +462,7 @@ class _Contracted:
 def text_table(facts: dict[str, Any], delivery: Delivery) -> TextTable:
     """The facts of a table as its delivery's document remembers them, without the sample."""
     return TextTable(
-        file=delivery.name,
+        file=delivery.hints.get(NAME, delivery.name),
         member=facts["member"],
         columns=tuple(facts["columns"]),
         header=tuple(facts["header"]),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from elexxion_assets.declare import Layer, Table, Theme
+from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import periods_of
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
@@ -64,13 +65,13 @@ def due(ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
             found = {mark: ledger.get(mark) for mark in marks}
             ready = {mark: delivery for mark, delivery in found.items() if delivery and delivery.state is State.READ}
             deliveries[period] = tuple(sorted(ready))
-            asked[period] = _asked(theme, period, ready.values())
+            asked[period] = _asked(ledger.storage, theme, period, ready.values())
         groups += _grouped(theme, asked, deliveries)
     return sorted(groups, key=lambda group: (group.theme, group.periods))
 
 
-def _asked(theme: Theme, period: str, deliveries: Iterable[Delivery]) -> set[str]:
-    """The tables that these deliveries concern for a period."""
+def _asked(storage: Storage, theme: Theme, period: str, deliveries: Iterable[Delivery]) -> set[str]:
+    """The tables that these deliveries concern for a period; of those that look back, the ones that are there."""
     tables: set[str] = set()
     for delivery in deliveries:
         held = {facts["dataset"] for facts in delivery.tables if period in facts["periods"]}
@@ -79,11 +80,16 @@ def _asked(theme: Theme, period: str, deliveries: Iterable[Delivery]) -> set[str
         elif delivery.theme == theme.name:
             behind = _concerned(theme, {facts["dataset"] for facts in delivery.tables})
             back = {f"{t.layer}/{t.name}" for t in theme.tables if t.lookback} & behind
-            tables |= back | _concerned(theme, back)
+            tables |= {name for name in back | _concerned(theme, back) if _published(storage, theme, name, period)}
         else:
             abroad = {f"{t.layer}/{t.name}" for t in theme.tables if _names_abroad(t, delivery.theme)}
             tables |= abroad | _concerned(theme, abroad)
     return tables
+
+
+def _published(storage: Storage, theme: Theme, table: str, period: str) -> bool:
+    layer, _, name = table.partition("/")
+    return storage.stat(layout.table_key(theme.name, Layer(layer), name, period)) is not None
 
 
 def _grouped(theme: Theme, asked: Mapping[str, set[str]], deliveries: Mapping[str, tuple[str, ...]]) -> list[Due]:

@@ -11,7 +11,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ import polars as pl
 from elexxion_assets.declare import Dataset, Layer, Refusal, Table, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.bronze import Bronze, write_bronze
+from elexxion_assets.lake.build import NAME, text_table
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Conflict, Entry, KeyRefused, Storage
 from elexxion_assets.reading import is_archive, open_archive, read_tables, recognise
@@ -147,14 +148,29 @@ def _take_bytes(
     )
     said_more = any(delivery.hints.get(key) != value for key, value in arrival.hints.items())
     done = known is not None and delivery.state not in {State.SEEN, State.LANDED, State.REFUSED}
-    if done and not said_more:
-        taken.known.append(arrival.name)
-        return
     hints = {**delivery.hints, **arrival.hints}
+    if done and not said_more:
+        if not _dates_it_later(themes, delivery, arrival.name):
+            taken.known.append(arrival.name)
+            return
+        hints[NAME] = arrival.name
     if is_archive(arrival.file):
         taken.deliveries.append(_expand(storage, ledger, themes, arrival, delivery, directory, taken))
     else:
         taken.deliveries.append(_read(storage, ledger, themes, delivery, arrival.file, hints, directory))
+
+
+def _dates_it_later(themes: Mapping[str, Theme], delivery: Delivery, name: str) -> bool:
+    """Whether the same bytes under this name are of a newer release: official names carry dates that contents lack."""
+    if delivery.state is not State.READ or name == delivery.name or delivery.theme not in themes:
+        return False
+    return any(
+        themes[delivery.theme]
+        .dataset(facts["dataset"])
+        .release(replace(text_table(facts, delivery), file=name), facts["periods"])
+        > facts["release"]
+        for facts in delivery.tables
+    )
 
 
 def read_again(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], delivery: Delivery) -> Delivery:
@@ -175,7 +191,7 @@ def _read(
     """Lands a delivery and writes its bronze; gives it in state `READ` or `REFUSED`."""
     with TemporaryDirectory(prefix="read-", dir=directory) as scratch:
         try:
-            tables = read_tables(file, delivery.name, Path(scratch), hints)
+            tables = read_tables(file, hints.get(NAME, delivery.name), Path(scratch), hints)
             theme, found, ignored = _recognise_all(tables, themes)
         except Refusal as refusal:
             return _refuse(storage, ledger, delivery, file, [refusal])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import json
@@ -19,7 +20,7 @@ from elexxion_assets.lake.explain import explain
 from elexxion_assets.lake.intake import Taken, drop, initialise, take, waiting
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import DirectoryStorage
-from elexxion_assets_tests.toy import THEMES, TOY, csv
+from elexxion_assets_tests.toy import THEMES, TOY, counts, csv
 
 FACTS = TOY.table(Layer.SILVER, "facts")
 SUMS = TOY.table(Layer.GOLD, "sums")
@@ -275,3 +276,25 @@ def test_a_crash_at_any_change_loses_no_row_and_counts_none_twice(tmp_path: Path
     assert [row["CODGEO"] for row in lake.quarantined()] == ["BAD"]
     assert len(list(lake.ledger.all())) == 1
     assert list(waiting(lake.storage, 0)) == []
+
+
+def test_the_same_bytes_under_a_name_of_a_newer_release_are_of_that_release(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_name = dataclasses.replace(counts, release=lambda table, rows: "2024" if "2024" in table.file else "2023")
+    monkeypatch.setitem(THEMES, "toy", dataclasses.replace(TOY, datasets=(by_name,)))
+    content = csv("01001;2020;3")
+    lake.drop("mine.csv", content)
+    lake.drop("older-2023.csv", csv("01001;2020;9"))
+    [delivery] = lake.drop("official-2024.csv", content)
+    assert delivery.tables[0]["release"] == "2024"
+    lake.build()
+    assert lake.rows(Layer.SILVER, "facts", "2020") == [("01001", 2020, 3)]
+    assert lake.drop("official-2024.csv", content) == []
+
+
+def test_a_year_that_nothing_covers_is_not_built_because_an_earlier_one_changed(lake: Lake) -> None:
+    lake.drop("a.csv", csv("01001;2020;1", "01001;2022;1"))
+    lake.build()
+    lake.drop("b.csv", csv("01001;2020;2"), release="2023")
+    assert lake.build() == ["silver/facts/2020", "gold/sums/2020", "gold/sums/2022"]

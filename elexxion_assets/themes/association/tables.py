@@ -325,6 +325,7 @@ TABLES = (
         columns=CREATIONS_COLUMNS,
         key=("code_commune", "annee"),
         inputs=("silver/registre",),
+        may_be_empty=True,
         function=creations,
         rules=(
             Rule(

@@ -114,7 +114,6 @@ CANDIDAT = Column(
     kind=Kind.TEXT,
     description="Who received the votes: name and first name, title of the list, or nuance where no more is said",
     examples=("LE PEN Marine", "POUR UNE DEMOCRATIE REELLE", "REM"),
-    personal=True,
     warning="Namesakes in one territory get the number of their panel in brackets.",
 )
 NOM = Column(
@@ -123,7 +122,6 @@ NOM = Column(
     description="Name of the candidate or of the head of the list, as published",
     required=False,
     examples=("LE PEN",),
-    personal=True,
 )
 PRENOM = Column(
     name="prenom",
@@ -131,7 +129,6 @@ PRENOM = Column(
     description="First name, as published",
     required=False,
     examples=("Marine",),
-    personal=True,
 )
 SEXE = Column(
     name="sexe",
@@ -141,7 +138,6 @@ SEXE = Column(
     isin=("F", "M"),
     examples=("F", "M"),
     counter_examples=("X",),
-    personal=True,
 )
 NUANCE = Column(
     name="nuance",
