@@ -13,6 +13,11 @@ from typing import Any
 import dagster as dg
 import narwhals as nw
 
+# Not public, and the only way to say of which materialisation a check of one period in a range run speaks.
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
 from elexxion_assets.declare import Column, Dataset, Kind, Layer, Table, Theme
 from elexxion_assets.defs.automation import when_parents_change
 from elexxion_assets.defs.resources import LakeResource
@@ -144,20 +149,21 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
                 period: stack.enter_context(stage(lake.storage, lake.ledger, lake.themes, theme, table, period))
                 for period in sorted(context.partition_keys)
             }
+            good = {period: staged for period, staged in made.items() if not staged.refused}
+            if len(good) == len(made):
+                yield dg.Output(made, metadata=_metadata(made))
+            else:
+                # Dagster would note an output for every period of the run: the good ones are noted one by one.
+                for period, staged in good.items():
+                    publish(lake.storage, staged)
+                    yield dg.AssetMaterialization(key, partition=period, metadata=_metadata({period: staged}))
+            # Judged before anything was written, told after: automation counts only checks of what is published.
             for period, staged in made.items():
+                target = _published(context.instance, key, period) if period in good else None
                 for result in staged.results:
-                    yield _evaluation(key, period, result)
+                    yield _evaluation(key, period, result, target)
             for spec in specs:
                 yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(spec.key))
-            refused = {period: staged for period, staged in made.items() if staged.refused}
-            if not refused:
-                yield dg.Output(made, metadata=_metadata(made))
-            elif len(made) > 1:
-                # Dagster would note the output for every period of the run: the good ones are noted one by one.
-                for period, staged in made.items():
-                    if period not in refused:
-                        publish(lake.storage, staged)
-                        yield dg.AssetMaterialization(key, partition=period, metadata=_metadata({period: staged}))
 
     return build
 
@@ -172,8 +178,30 @@ def _parent(theme: Theme, table: Table, name: str) -> dg.AssetDep:
     return dg.AssetDep(dg.AssetKey([theme.name, *parts]))
 
 
-def _evaluation(key: dg.AssetKey, period: str, result: CheckResult) -> dg.AssetCheckEvaluation:
+def _published(
+    instance: dg.DagsterInstance, key: dg.AssetKey, period: str
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """The materialisation that the checks of a period speak of: the one of this step."""
+    found = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key, asset_partitions=[period]), limit=1)
+    return next(
+        (
+            AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.event_log_entry.run_id, timestamp=record.timestamp
+            )
+            for record in found.records
+        ),
+        None,
+    )
+
+
+def _evaluation(
+    key: dg.AssetKey,
+    period: str,
+    result: CheckResult,
+    target: AssetCheckEvaluationTargetMaterializationData | None,
+) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
+        target_materialization_data=target,
         asset_key=key,
         check_name=result.name,
         passed=result.passed,

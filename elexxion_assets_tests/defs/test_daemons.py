@@ -129,3 +129,18 @@ def test_a_dropped_file_reaches_gold_with_nobody_acting(service: Service, tmp_pa
         "input_sensor": "RUNNING",
         "automation": "RUNNING",
     }
+
+    # A parent made by hand: automation renews its child, with nobody asking.
+    made = [Path(sys.executable).with_name("dagster"), "asset", "materialize", "-m", "elexxion_assets.definitions"]
+    select = ["--select", "key:crime/silver/departementale", "--partition", periods[-1]]
+    home = {**service.environment, "DAGSTER_HOME": str(service.home / "dagster")}
+    subprocess.run([*made, *select], env=home, cwd=service.home, capture_output=True, check=True)
+    question = (
+        '{ runsOrError(filter: {tags: [{key: "dagster/from_automation_condition", value: "true"}]})'
+        " { ... on Runs { results { status assetSelection { path } } } } }"
+    )
+    renewed = {"status": "SUCCESS", "assetSelection": [{"path": ["crime", "gold", "departements"]}]}
+    deadline = time.monotonic() + PATIENCE
+    while renewed not in service.ask(question)["runsOrError"]["results"]:
+        assert time.monotonic() < deadline, service.ask(question)
+        time.sleep(1)
