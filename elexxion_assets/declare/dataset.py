@@ -147,6 +147,8 @@ class Dataset:
             rows, and `TextTable.columns` stays the file's own.
         addresses: Where `elexxion fetch` finds its newest release; only addresses that public text confirms.
         licence: Licence under which the publisher gives what lies there.
+        counted: Column of counts of which none may be lost, such as votes; `elexxion coverage` adds them up.
+        other_keys: Columns that hold the key, of one column, under which another dataset may tell the same thing.
     """
 
     name: str
@@ -163,3 +165,5 @@ class Dataset:
     unpivot: Callable[[Dataset, Frame, TextTable], Frame] | None = None
     addresses: tuple[str, ...] = ()
     licence: str = "Licence Ouverte 2.0"
+    counted: str = ""
+    other_keys: tuple[str, ...] = ()

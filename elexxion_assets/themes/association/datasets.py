@@ -313,4 +313,5 @@ RNA_IMPORT = Dataset(
     match=match,
     geography=GEOGRAPHY,
     normalise=normalise_import,
+    other_keys=(ID_REPRIS.name,),
 )

@@ -147,6 +147,7 @@ LEVEL_DATASETS = tuple(
         match=partial(match_level, level),
         normalise=normalise,
         geography=GEOGRAPHY if level in ("commune", "bureau") else None,
+        counted=VOIX.name,
     )
     for name, (level, title) in _LEVELS.items()
 )
@@ -163,6 +164,7 @@ LARGES = Dataset(
     match=match_columns_of_votes,
     normalise=normalise_columns_of_votes,
     geography=GEOGRAPHY,
+    counted=VOIX.name,
 )
 
 AGREGEES_PARTICIPATION = Dataset(
@@ -192,6 +194,7 @@ AGREGEES_CANDIDATS = Dataset(
     match=partial(match_aggregated, True),
     normalise=normalise,
     geography=GEOGRAPHY,
+    counted=VOIX.name,
     addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/candidats_results.parquet",),
 )
 
