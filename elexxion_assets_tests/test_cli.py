@@ -135,6 +135,63 @@ def test_show_takes_one_period(built: Person) -> None:
     assert "2023" in said
 
 
+def test_show_takes_columns_and_says_which_one_a_wrong_name_is_near(built: Person) -> None:
+    table = ["show", "crime/gold/departements"]
+    rows = json.loads(built.reads(*table, "--columns", "population, code_departement", "--json"))
+    assert {tuple(row) for row in rows} == {("population", "code_departement")}
+    text = built.reads(*table, "--columns", "code_departement", "--format", "csv")
+    assert text.splitlines()[0] == "code_departement"
+    assert len(text.splitlines()) == len(rows) + 1
+    said = built.types(*table, "--columns", "populaton,annee", code=1).stderr.decode()
+    assert "populaton" in said
+    assert "did you mean population" in said
+    assert json.loads(built.reads(*table, "--limit", "0", "--json")) == []
+
+
+def test_show_prints_json_of_any_size_in_bounded_memory(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    person.types("init")
+    folder = tmp_path / ".elexxion/elexxion-bucket/output/argent/crime/departementale"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = pl.select(annee=pl.int_range(0, 2_000_000), indicateur=pl.lit("homicides").repeat_by(3).list.join(" "))
+    rows.write_parquet(folder / "2023.parquet", row_group_size=100_000)
+    script = (
+        "import resource, subprocess, sys\n"
+        "p = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)\n"
+        "count = sum(1 for line in p.stdout if line.startswith(b'{'))\n"
+        "assert p.wait() == 0\n"
+        "print(count, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    command = [ELEXXION, "show", "crime/silver/departementale", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=tmp_path, env=person.environment, capture_output=True, check=True
+    )
+    count, kilobytes = map(int, done.stdout.split())
+    assert count == 2_000_000
+    assert kilobytes < 700_000
+
+
+def test_coverage_accounts_for_every_row_and_fails_loudly_when_one_is_lost(built: Person) -> None:
+    found = json.loads(built.reads("coverage", "--json"))
+    read = [one for one in found if one["dataset"]]
+    assert read
+    assert all(one["missing"] == 0 and not one["problems"] for one in found)
+    assert sum(one["rows"] for one in read) == sum(
+        one["silver"] + one["older"] + one["told_elsewhere"] + sum(one["quarantined"].values()) for one in read
+    )
+    assert "crime/departementale" in built.reads("coverage", "exemple")
+    assert "notes.csv: not taken" in built.reads("coverage", "notes.csv")
+    said = built.types("coverage", "absent.csv", code=1).stderr.decode()
+    assert "absent.csv" in said
+    silver = built.home / ".elexxion/elexxion-bucket/output/argent/crime/departementale/2023.parquet"
+    whole = silver.read_bytes()
+    try:
+        pl.read_parquet(silver).tail(-5).write_parquet(silver)
+        assert "5 rows are nowhere" in built.types("coverage", code=1).stderr.decode()
+    finally:
+        silver.write_bytes(whole)
+
+
 def test_why_tells_a_read_file_and_a_refused_one_apart(built: Person) -> None:
     read = built.reads("why", "exemple-synthetique")
     assert "was read" in read

@@ -79,6 +79,7 @@ def show(
     table: Annotated[str, typer.Argument(help="THEME/LAYER/TABLE, such as election/gold/communes.")],
     period: Annotated[str | None, typer.Option(help="One period; all of them otherwise.")] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Largest number of rows; 20 for --format table.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Only these columns, in this order: a,b.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How the rows are printed.")] = Format.TABLE,
     as_json: AsJson = False,
 ) -> None:
@@ -113,9 +114,27 @@ def show(
         declared = all_themes()[theme].table(layer, name).columns
         masks = [masked(column) for column in declared if column.personal]
         frame = nw.from_native(pl.scan_parquet(files)).with_columns(*masks or [nw.all()]).to_native()
+        if columns is not None:
+            frame = frame.select(_chosen(columns, frame.collect_schema().names(), table))
         if limit is not None:
             frame = frame.head(limit)
         _print_rows(frame, form)
+
+
+def _chosen(said: str, known: list[str], table: str) -> list[str]:
+    """The columns that a person names, each once."""
+    wanted = list(dict.fromkeys(name.strip() for name in said.split(",") if name.strip()))
+    if wrong := [name for name in wanted if name not in known]:
+        import difflib
+
+        near = list(
+            dict.fromkeys(match for name in wrong for match in difflib.get_close_matches(name, known, cutoff=0.6))
+        )
+        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
+        raise Problem(f"{table} has no column {', '.join(wrong)}; {hint}")
+    if not wanted:
+        raise Problem(f"--columns names none; {table} has {', '.join(known)}")
+    return wanted
 
 
 def _print_rows(frame: Any, form: Format) -> None:
@@ -134,13 +153,25 @@ def _print_rows(frame: Any, form: Format) -> None:
         safe = frame.with_columns(pl.when(formula).then(pl.lit("'") + text).otherwise(text).name.keep())
         safe.sink_csv(sys.stdout.buffer)
     elif form is Format.JSON:
-        print_json(frame.collect().to_dicts())
+        _print_json_rows(frame)
     else:
         rows = frame.collect()
         grid = Grid(*rows.columns, box=None)
         for row in rows.iter_rows():
             grid.add_row(*("" if value is None else str(value) for value in row))
         print_grid(grid)
+
+
+def _print_json_rows(frame: Any) -> None:
+    """Prints an array of objects, one row per line, however many there are: the rows pass by on the disk."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        frame.sink_ndjson(file.name)
+        sys.stdout.buffer.write(b"[")
+        with Path(file.name).open("rb") as rows:
+            for number, row in enumerate(rows):
+                sys.stdout.buffer.write((b",\n" if number else b"\n") + row.rstrip(b"\n"))
+        sys.stdout.buffer.write(b"\n]\n")
+        sys.stdout.flush()
 
 
 @app.command()
