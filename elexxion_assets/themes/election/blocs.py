@@ -104,6 +104,17 @@ def presidential_candidates() -> Mapping[int, Mapping[str, str]]:
     return found
 
 
+@cache
+def nuances_of(kind: str) -> Mapping[int, frozenset[str]]:
+    """The nuances that candidates or lists of a kind of election had, by year."""
+    found: dict[int, set[str]] = {}
+    for row in classifications():
+        year, _, rest = row.scrutin.partition("-")
+        if rest.startswith(kind) and row.nuance:
+            found.setdefault(int(year), set()).add(row.nuance)
+    return {year: frozenset(nuances) for year, nuances in found.items()}
+
+
 def plain(text: str) -> str:
     """A text in capitals, without accents, ligatures undone."""
     decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))

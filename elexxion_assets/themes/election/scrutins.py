@@ -212,6 +212,21 @@ _NUANCES_OF_LISTS: Mapping[tuple[int, str], frozenset[str]] = {
 }
 """Nuances that lists had in one election only."""
 
+_NO_NUANCE = frozenset({"NC", "LNC", "BC-NC"})
+"""What the ministry writes for candidates and lists to whom it gave no nuance."""
+
+_OF_LISTS = frozenset({"liste", "liste_abregee", "tete_de_liste"})
+"""Fields of a block that only lists have."""
+
+_FIRST_PUBLISHED = 1999
+"""The first year of which the ministry publishes files."""
+
+_STYLE_OF_2022 = frozenset({2021, 2022})
+"""Years of files called « resultats-par-niveau », which tell the state of the count (« Etat saisie »)."""
+
+_STYLE_OF_2024 = frozenset({2024, 2026})
+"""Years of files with numbered columns, such as « % Voix/inscrits 1 »."""
+
 _EUROPEENNES_2014 = frozenset({"LDIV", "LDVD", "LDVG", "LEXD", "LEXG", "LFG", "LFN", "LUC", "LUG", "LUMP", "LVEC"})
 
 _HEADS_OF_2019 = frozenset({"BARDELLA", "LOISEAU", "JADOT", "BELLAMY", "AUBRY", "GLUCKSMANN", "BROSSAT"})
@@ -240,7 +255,11 @@ def scrutin_of(table: TextTable) -> nw.Expr | str:
         raise Refusal("partial_election", "By-elections (élections partielles) are not part of this theme.")
     said = _from_names(table)
     seen = _from_content(table, layout)
-    found = seen.or_else(said)
+    found = _completed(seen.or_else(said), table, layout)
+    if "tour" in layout.head and found.year and found.kind:
+        rank = nw.col(layout.head["tour"]).str.strip_chars()
+        key_of_row = nw.concat_str([nw.lit(f"{found.year}-{found.kind}-t"), rank])
+        return nw.when(rank.is_in(["1", "2"])).then(key_of_row)
     key = found.key
     if key is not None and Scrutins().problem(key) is None:
         return key
@@ -290,15 +309,16 @@ def _from_names(table: TextTable) -> Evidence:
     plain = re.sub(r"[\W_]+", " ", blocs.plain(text)).strip().lower()
     plain = re.sub(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])", " ", plain)
     year = next((int(found) for found in re.findall(r"\b(?:19|20)[0-9][0-9]\b", plain)), None)
-    if year is None and (short := re.search(r"\b(?:pr|lg|leg|eu|euro|mn|rg)\s?([0-9][0-9])\b", plain)):
+    if year is None and (short := re.search(r"\b(?:pr|lg|leg|eu|euro|mn|rg|reg)\s?([0-9][0-9])\b", plain)):
         year = 2000 + int(short.group(1))
     kinds = {
         "presidentielle": r"presidentiel|\bpr(?:es)?\b",
         "legislatives": r"legislati|\b(?:leg|legi|lg)\b",
         "europeennes": r"europeen|\b(?:euro|eu)\b",
         "municipales": r"municipal|\b(?:muni|mn)\b",
-        "regionales": r"elections? regionales?|\bregionales\b|\brg\b",
+        "regionales": r"elections? regionales?|\bregionales\b|\brg\b|\breg (?:15|21)\b",
         "departementales": r"departementales",
+        "cantonales": r"cantonales",
     }
     kind = next((kind for kind, words in kinds.items() if re.search(words, plain)), None)
     rank = re.search(
@@ -314,10 +334,10 @@ def _from_content(table: TextTable, layout: Layout) -> Evidence:
     if not layout.blocks:
         return _from_column_names(layout.unknown)
     names = _values(table, layout, "nom")
-    nuances = {value.upper() for value in _values(table, layout, "nuance")}
+    nuances = _nuances(table, layout)
     if names and (found := presidentielle_of(names)).kind:
-        return _with_year_of_layout(found, layout)
-    lists = bool(layout.fields() & {"liste", "liste_abregee", "tete_de_liste"})
+        return found
+    lists = bool(layout.fields() & _OF_LISTS)
     heads = {word for value in _values(table, layout, "tete_de_liste") for word in blocs.plain(value).split()}
     if lists and len(heads & _HEADS_OF_2019) >= 4:
         return Evidence(2019, "europeennes", 1)
@@ -349,16 +369,56 @@ def _lists(nuances: set[str], table: TextTable) -> Evidence:
     if nuances and nuances == _EUROPEENNES_2014:
         return Evidence(2014, "europeennes", 1)
     seats = [slug(column) for column in table.columns]
+    if "libelledelasectionelectorale" in seats:
+        return Evidence(None, "regionales")
     if any(re.search(r"sieges(cc|aucc|cm|aucm|secteur)", name) for name in seats):
         return Evidence(None, "municipales")
     return Evidence()
 
 
-def _with_year_of_layout(found: Evidence, layout: Layout) -> Evidence:
-    """2017 and 2022 had the same finalists; only the files of 2022 tell the state of the count."""
-    if found.year is None and "etat_saisie" in layout.head:
-        return replace(found, year=2022)
+def _completed(found: Evidence, table: TextTable, layout: Layout) -> Evidence:
+    """What content and names leave open, from nuances that several elections share and from the style of the file."""
+    names = bool(_values(table, layout, "nom"))
+    by_canton = "code_canton" in layout.head and "code_circonscription" not in layout.head
+    if found.kind is None and names and not by_canton and _fitting("legislatives", _nuances(table, layout)):
+        found = replace(found, kind="legislatives", round=found.round or _round(table, layout))
+    if found.kind is None and layout.fields() & _OF_LISTS:
+        found = _one_of_lists(_nuances(table, layout)).or_else(found)
+    if found.kind is not None and found.year is None:
+        found = replace(found, year=_year_of(found.kind, table, layout))
+    if found.kind == "legislatives" and found.round is None and not names:
+        found = replace(found, round=_round_of_nuances(table, layout))
     return found
+
+
+def _one_of_lists(nuances: set[str]) -> Evidence:
+    """The one election by lists of which every nuance seen is known."""
+    kinds = ("europeennes", "municipales", "regionales")
+    fitting = [Evidence(year, kind) for kind in kinds for year in _fitting(kind, nuances)]
+    return fitting[0] if len(fitting) == 1 else Evidence()
+
+
+def _nuances(table: TextTable, layout: Layout) -> set[str]:
+    return {value.upper() for value in _values(table, layout, "nuance")}
+
+
+def _fitting(kind: str, nuances: set[str]) -> frozenset[int]:
+    """The years of a kind of election of which every nuance seen is known; none where none was seen."""
+    known = blocs.nuances_of(kind)
+    return frozenset(year for year, own in known.items() if nuances and nuances - _NO_NUANCE <= own)
+
+
+def _year_of(kind: str, table: TextTable, layout: Layout) -> int | None:
+    """The one year that nuances and the style of header and name leave possible for a kind of election."""
+    years = {year for year in YEARS[kind] if year >= _FIRST_PUBLISHED}
+    names = {slug(name) for name in table.columns}
+    if any(name.startswith("%voixinscrits") for name in names):
+        years &= _STYLE_OF_2024
+    elif "etat_saisie" in layout.head or "resultatsparniveau" in slug(table.file):
+        years &= _STYLE_OF_2022
+    if nuances := _nuances(table, layout):
+        years &= _fitting(kind, nuances)
+    return years.pop() if len(years) == 1 else None
 
 
 def _values(table: TextTable, layout: Layout, field: str) -> set[str]:
@@ -369,8 +429,24 @@ def _values(table: TextTable, layout: Layout, field: str) -> set[str]:
     return {value.strip() for value in values if value and value.strip()}
 
 
+def _round_of_nuances(table: TextTable, layout: Layout) -> int | None:
+    """The round of législatives of which only the votes of each nuance are told: the first has many more of them."""
+    if layout.level in ("canton", "circonscription"):
+        return _round(table, layout)
+    number = _usual_number(table, layout)
+    return None if number is None or 6 < number < 8 else (1 if number >= 8 else 2)
+
+
 def _round(table: TextTable, layout: Layout) -> int | None:
     """The round, from the number of candidates in each territory: more than four is a first round."""
+    usual = _usual_number(table, layout)
+    if usual is None or 3 < usual <= 4:
+        return None
+    return 1 if usual > 4 else 2
+
+
+def _usual_number(table: TextTable, layout: Layout) -> float | None:
+    """The number of candidates that is usual in a territory of the sample."""
     positions = [table.columns.index(block["voix"]) for block in layout.blocks]
     if len(positions) == 1:
         codes = [table.columns.index(column) for field, column in layout.head.items() if field.startswith("code_")]
@@ -379,9 +455,4 @@ def _round(table: TextTable, layout: Layout) -> int | None:
         filled = [len(list(rows)) for _, rows in groupby(territories)][:-1]
     else:
         filled = [sum(1 for p in positions if p < len(row) and (row[p] or "").strip()) for row in table.sample]
-    if not filled:
-        return None
-    usual = median(filled)
-    if usual > 4:
-        return 1
-    return 2 if usual <= 3 else None
+    return median(filled) if filled else None
