@@ -14,6 +14,7 @@ import pytest
 from elexxion_assets.declare import Layer
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import publish, stage, table_documents
+from elexxion_assets.lake.coverage import Coverage, coverage
 from elexxion_assets.lake.due import due, settle
 from elexxion_assets.lake.explain import explain
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
@@ -123,6 +124,47 @@ def test_every_row_of_every_file_is_in_silver_or_in_quarantine_or_of_an_older_re
     for delivery in lake.deliveries.values():
         for facts in delivery.tables:
             assert facts["rows"] == sum(facts["periods"].values()) + facts["quarantined"]
+
+
+@pytest.fixture(scope="module")
+def covered(lake: Lake) -> list[Coverage]:
+    return list(coverage(lake.storage, lake.ledger, THEMES, lake.deliveries.values()))
+
+
+def test_coverage_finds_every_row_and_every_vote_of_every_file(covered: list[Coverage]) -> None:
+    assert [(one.file, one.problems) for one in covered if one.problems] == []
+    read = [one for one in covered if one.dataset]
+    assert len(read) >= 20
+    for one in read:
+        explained = one.silver + one.older + one.told_elsewhere + sum(one.quarantined.values())
+        assert one.rows == explained > 0, one.file
+        if one.counts is not None:
+            assert one.counts.read > 0, one.file
+            assert one.counts.missing == pytest.approx(0, abs=1e-6), one.file
+
+
+@pytest.mark.parametrize(
+    ("file", "units", "votes"),
+    [
+        ("Presidentielle_2012_Resultats_Communes_Tour_1.csv", 36_791, 35_883_209),
+        ("Presidentielle_2017_Resultats_Communes_Tour_1.csv", 35_719, 36_054_394),
+        ("Presidentielle_2017_Resultats_Communes_Tour_2.csv", 35_496, None),
+        ("2017-presidentielle-1_par_bureau_large.csv.gz", 35_719, 36_054_394),
+        ("resultats-par-niveau-subcom-t1-france-entiere.txt", 35_245, 35_132_947),
+    ],
+)
+def test_the_units_and_votes_of_elections_are_in_the_target_cog(
+    covered: list[Coverage], file: str, units: int, votes: int | None
+) -> None:
+    [found] = [one for one in covered if one.file == file]
+    assert found.communes == units
+    assert found.communes_placed is not None
+    assert found.communes_placed >= 0.999 * units
+    assert sum(found.motifs.values()) == units
+    assert found.counts is not None
+    assert votes in (None, found.counts.read)
+    # Every vote is placed, or in quarantine with a reason: none is only missing.
+    assert found.counts.placed + found.counts.quarantined == pytest.approx(found.counts.read, abs=1e-6)
 
 
 @pytest.mark.parametrize(

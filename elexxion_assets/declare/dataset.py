@@ -147,6 +147,9 @@ class Dataset:
             rows, and `TextTable.columns` stays the file's own.
         addresses: Where `elexxion fetch` finds its newest release; only addresses that public text confirms.
         licence: Licence under which the publisher gives what lies there.
+        part: For a dataset published in parts that a person may drop one by one (one file per département): gives the
+            part of each typed row. A newer release then replaces the parts of which it holds at least half as many rows
+            as the older one, and elsewhere only the rows whose key it holds. Without it the newest release wins whole.
         counted: Column of counts of which none may be lost, such as votes; `elexxion coverage` adds them up.
         other_keys: Columns that hold the key, of one column, under which another dataset may tell the same thing.
     """
@@ -165,5 +168,6 @@ class Dataset:
     unpivot: Callable[[Dataset, Frame, TextTable], Frame] | None = None
     addresses: tuple[str, ...] = ()
     licence: str = "Licence Ouverte 2.0"
+    part: nw.Expr | None = None
     counted: str = ""
     other_keys: tuple[str, ...] = ()

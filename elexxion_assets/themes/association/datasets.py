@@ -11,6 +11,8 @@ files of an archive. A file without that date is of the year of its latest updat
 only the first ones). Its release is only that year, so that any dated file of the year wins over it, two undated
 snapshots of one year mix, and a small département that saw no update in January stays in the year before. A file that
 has neither is refused.
+
+Releases compete **per département**: one of a later month, dropped alone, replaces that one and leaves the others.
 """
 
 from __future__ import annotations
@@ -248,6 +250,9 @@ def normalise_import(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
 GEOGRAPHY = Geography(vintage=lambda table, period: None)
 """Codes are those of the day of each declaration: any vintage. Arrondissements count in Paris, Lyon and Marseille."""
 
+PART = nw.col("id_association").str.replace_all("^W", "").str.slice(0, 2)
+"""The département of the greffe that gave the number, so that months of single départements replace their own only."""
+
 RNA_WALDEC = Dataset(
     name="rna_waldec",
     title="Répertoire national des associations, fichier WALDEC",
@@ -281,6 +286,7 @@ RNA_WALDEC = Dataset(
     release=release,
     match=match,
     geography=GEOGRAPHY,
+    part=PART,
     addresses=("https://www.data.gouv.fr/api/1/datasets/r/c2334d19-c752-413f-b64b-38006d9d0513",),
 )
 RNA_IMPORT = Dataset(
@@ -313,5 +319,6 @@ RNA_IMPORT = Dataset(
     match=match,
     geography=GEOGRAPHY,
     normalise=normalise_import,
+    part=PART,
     other_keys=(ID_REPRIS.name,),
 )

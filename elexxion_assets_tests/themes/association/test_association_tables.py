@@ -177,6 +177,42 @@ def test_a_later_snapshot_of_the_year_replaces_all_of_an_earlier_one(lake, tmp_p
     assert staged.counts == {"source_rows": 50, "quarantined": 0, "older_release": 30}
 
 
+def test_a_later_month_of_one_departement_replaces_that_one_alone(lake, tmp_path: Path) -> None:
+    ain, corse = ([place for place in places() if place.departement == code] for code in ("01", "2B"))
+    for name, rows, seed, where, day in (
+        ("rna_waldec_20240601_dpt_01.csv", 30, 1, ain, date(2024, 6, 1)),
+        ("rna_waldec_20240601_dpt_2B.csv", 40, 2, corse, date(2024, 6, 1)),
+        ("rna_waldec_20240701_dpt_01.csv", 20, 3, ain, date(2024, 7, 1)),
+    ):
+        write_register(tmp_path / name, rows, seed, where=where, snapshot=day)
+        lake.take(tmp_path / name)
+    silver, staged = lake.build(Layer.SILVER, "registre", "2024")
+    assert sorted(silver["id_association"].str.slice(1, 2).value_counts().rows()) == [("01", 20), ("2B", 40)]
+    assert staged.counts == {"source_rows": 90, "quarantined": 0, "older_release": 30}
+    # A file that was cut short replaces what it has, and makes nothing else disappear.
+    cut = (tmp_path / "rna_waldec_20240601_dpt_2B.csv").read_text("utf-8").splitlines(keepends=True)[:4]
+    lake.take(content={"rna_waldec_20240801_dpt_2B.csv": "".join(cut).encode()})
+    silver = lake.registre("2024")
+    assert sorted(silver["id_association"].str.slice(1, 2).value_counts().rows()) == [("01", 20), ("2B", 40)]
+    assert silver["_delivery"].value_counts()["count"].sort().to_list() == [3, 20, 37]
+
+
+def test_a_national_release_replaces_every_departement_and_samples_lose_whole(lake, tmp_path: Path) -> None:
+    june, july, made_up = (
+        tmp_path / name
+        for name in (
+            "rna_waldec_20240601_dpt_01.csv",
+            "rna_waldec_20240701.csv",
+            "exemple-synthetique-rna_waldec_20240901.csv",
+        )
+    )
+    write_register(june, 30, 1, where=[place for place in places() if place.departement == "01"])
+    write_register(july, 400, 2, snapshot=date(2024, 7, 1))
+    write_register(made_up, 300, 3, snapshot=date(2024, 9, 1))
+    lake.take(made_up, june, july)
+    assert lake.registre("2024").height == 400
+
+
 def test_the_files_of_one_archive_add_up(lake, tmp_path: Path) -> None:
     archive = tmp_path / "rna_waldec_20250101.zip"
     write_register(archive, 500, 1, where=[place for place in places() if place.departement in {"01", "2B", "971"}])
