@@ -344,7 +344,7 @@ class _Contracted:
         self.scratch = scratch
         self.stack = stack
         self.inputs: list[dict[str, str]] = []
-        self.counts = {"source_rows": 0, "quarantined": 0, "older_release": 0, "same_key": 0}
+        self.counts = {"source_rows": 0, "quarantined": 0, "older_release": 0}
 
     def rows(self) -> pl.LazyFrame:
         """The rows that the silver table is made of."""
@@ -491,7 +491,7 @@ class _Contracted:
             kept.append(frame.join(older.lazy(), on=key, how="anti", nulls_equal=True))
             lines = [part.select(pl.col("_line").n_unique()) for part in (frame, kept[-1])]
             there, left = (int(found.item()) for found in pl.collect_all(lines))
-            self.counts["same_key"] += there - left
+            self.counts["same_key"] = self.counts.get("same_key", 0) + there - left
         return pl.concat(kept)
 
 

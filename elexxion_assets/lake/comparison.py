@@ -78,7 +78,7 @@ def kept_whole(
     if table.layer is Layer.SILVER and len(table.inputs) == 1:
         lines = rows.group_by("_delivery").agg(pl.col("_line").n_unique()).select(pl.col("_line").sum())
         there = int(lines.collect(engine="streaming").item() or 0)
-        told = {"in the table": there, **{name.replace("_", " "): counts[name] for name in _ELSEWHERE}}
+        told = {"in the table": there, **{name.replace("_", " "): counts.get(name, 0) for name in _ELSEWHERE}}
         lost = counts["source_rows"] - sum(told.values())
         words = [{"source lines": counts["source_rows"], **told}] if lost else []
         found.append(_result(CONSERVATION, abs(lost), counts["source_rows"], words))

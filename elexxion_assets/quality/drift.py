@@ -14,6 +14,11 @@ from elexxion_assets.quality.checks import COVERAGE, DRIFT, EXAMPLES, REVISIONS,
 
 Profile = Mapping[str, Any]
 _SHOWN = 20
+ENOUGH = 200
+"""Rows that both tables must have before their shares are compared: of fewer, chance moves them."""
+
+ENOUGH_PLACES = 13
+"""Territories that a table must have had before one is missed: the régions of mainland France."""
 
 
 def period_before(periods: Sequence[str], period: str) -> str | None:
@@ -69,15 +74,19 @@ def _warning(name: str, rows: list[dict[str, Any]], total: int) -> CheckResult:
 
 
 def _fewer_rows(table: Table, now: Profile, before: Profile, words: str) -> list[dict[str, Any]]:
-    if now["rows"] >= table.thresholds.volume * before["rows"]:
+    # Of small tables half may go: a release of three rows that has two is no news.
+    least = table.thresholds.volume if before["rows"] >= ENOUGH else min(0.5, table.thresholds.volume)
+    if now["rows"] >= least * before["rows"]:
         return []
     return [{"compared with": words, "rows before": before["rows"], "rows now": now["rows"]}]
 
 
 def _missing_places(table: Table, now: Profile, before: Profile, words: str) -> list[dict[str, Any]]:
-    gone = sorted(set(before.get("places", {})) - set(now["places"]))
-    found = [{"compared with": words, "missing": place, "places before": before["places"][place]} for place in gone]
     first, second = sum(before.get("places", {}).values()), sum(now["places"].values())
+    if first < ENOUGH_PLACES:
+        return []
+    gone = sorted(set(before["places"]) - set(now["places"]))
+    found = [{"compared with": words, "missing": place, "places before": before["places"][place]} for place in gone]
     if second < table.thresholds.communes * first:
         found.append({"compared with": words, "missing": f"{first - second} places in all", "places before": first})
     return found
@@ -87,7 +96,7 @@ def _moved_columns(table: Table, now: Profile, before: Profile, words: str) -> l
     found = []
     for name, facts in now["columns"].items():
         other = before["columns"].get(name)
-        if other is None or name in table.key[:1] or not now["rows"] or not before["rows"]:
+        if other is None or name in table.key[:1] or min(now["rows"], before["rows"]) < ENOUGH:
             continue
         nulls, earlier = facts["nulls"] / now["rows"], other["nulls"] / before["rows"]
         if abs(nulls - earlier) > table.thresholds.nulls:
@@ -129,7 +138,7 @@ def revisions(table: Table, staged: pl.LazyFrame, published: pl.LazyFrame) -> tu
         facts = {what: _plain(counted[f"{what}/{name}"]) for what in _FACTS}
         columns[name] = facts
         touched = facts["moved"] + facts["appeared"] + facts["vanished"]
-        if touched > table.thresholds.revised * max(1, facts["compared"] + facts["appeared"] + facts["vanished"]):
+        if facts["compared"] >= ENOUGH and touched > table.thresholds.revised * max(1, facts["compared"] + facts["appeared"] + facts["vanished"]):
             warned.append({"column": name, **facts})
     summary = {"rows_added": int(counted["added"]), "rows_removed": int(counted["removed"]), "columns": columns}
     result = CheckResult(
