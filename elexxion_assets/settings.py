@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     Attributes:
         home: Directory of the embedded lake and of Dagster's own files.
         themes: Folder of themes of one's own, one package each; without it, `themes` under `home`.
+        rules: Folder of rules and thresholds of one's own, a `<theme>.yaml` each, laid over those of the themes.
         bucket: Name of the bucket on S3; folder of the lake under `home` otherwise.
         s3_endpoint: Address of the S3 service; without it the lake is a directory.
         s3_region: Region to sign requests for.
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
 
     home: Path = Path(".elexxion")
     themes: Path | None = None
+    rules: Path | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "elexxion-bucket"
     s3_endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     s3_region: str = "us-east-1"

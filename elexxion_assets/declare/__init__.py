@@ -2,7 +2,7 @@
 
 from elexxion_assets.declare.column import MISSING, Column, Kind
 from elexxion_assets.declare.dataset import Dataset, Frame, Geography, Match, match_by_columns, rename_columns
-from elexxion_assets.declare.table import Layer, Rule, Table
+from elexxion_assets.declare.table import Layer, Rule, Table, Thresholds
 from elexxion_assets.declare.text_table import Refusal, TextTable, slug
 from elexxion_assets.declare.theme import Periods, Theme, Yearly
 
@@ -21,6 +21,7 @@ __all__ = [
     "Table",
     "TextTable",
     "Theme",
+    "Thresholds",
     "Yearly",
     "match_by_columns",
     "rename_columns",

@@ -35,12 +35,39 @@ class Rule:
         description: What must hold, in words.
         broken: Expression that is true for the rows that break the rule (null counts as kept).
         blocking: Whether a broken rule keeps the table from being replaced.
+        holds: In place of `broken`, for a rule of a `rules.yaml`: SQL that is true for what keeps the rule.
+        whole: Whether `holds` speaks of the table as a whole, by aggregates.
+        allowed: Share of the rows, 0 to 1, that may break the rule.
     """
 
     name: str
     description: str
-    broken: nw.Expr
+    broken: nw.Expr | None = None
     blocking: bool = False
+    holds: str = ""
+    whole: bool = False
+    allowed: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """How far a table may be from its release before, and from the period before, until somebody is warned.
+
+    Attributes:
+        volume: Least number of rows, as a share of those before.
+        communes: Least number of communes (and no fewer départements), as a share of those before.
+        nulls: Largest change of a column's share of missing values, 0 to 1.
+        psi: Largest population stability index of a column; 0.25 is the usual sign of another population.
+        revised: Largest share of a column's values, 0 to 1, that a new release may change by more than `moved`.
+        moved: Relative change of a value that counts as a revision worth a warning.
+    """
+
+    volume: float = 0.8
+    communes: float = 0.97
+    nulls: float = 0.15
+    psi: float = 0.25
+    revised: float = 0.05
+    moved: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +90,9 @@ class Table:
         datasets: Datasets without which the table has no rows: it is built only for the periods that one of them
             covers. By default those of its inputs.
         rules: Rules beyond the columns' own.
+        totals: Called as `function` is: one row of sums, each under the name of a column of counts. The sums of those
+            columns in the table must be equal: nothing is lost or counted twice on the way.
+        thresholds: What is told as drift.
         may_be_empty: Whether no row is a right answer, as for what is known before the first period. Such a table is
             published empty, so that it is built again when an earlier period arrives.
     """
@@ -77,4 +107,6 @@ class Table:
     lookback: int = 0
     datasets: tuple[str, ...] | None = None
     rules: tuple[Rule, ...] = ()
+    totals: Callable[..., Frame] | None = None
+    thresholds: Thresholds = Thresholds()
     may_be_empty: bool = False

@@ -22,10 +22,10 @@ from elexxion_assets.declare import Column, Dataset, Kind, Layer, Table, Theme
 from elexxion_assets.defs.automation import when_parents_change
 from elexxion_assets.defs.resources import LakeResource
 from elexxion_assets.lake import layout
-from elexxion_assets.lake.build import Staged, publish, stage
+from elexxion_assets.lake.build import Staged, note_refusal, publish, stage
 from elexxion_assets.lake.intake import read_again
 from elexxion_assets.publishing.dictionary import dataset_page, table_page
-from elexxion_assets.quality import contract
+from elexxion_assets.quality import contract, rules
 from elexxion_assets.quality.checks import CheckResult, check_names, masked
 from elexxion_assets.settings import settings
 
@@ -157,6 +157,8 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
                 for period, staged in good.items():
                     publish(lake.storage, staged)
                     yield dg.AssetMaterialization(key, partition=period, metadata=_metadata({period: staged}))
+            for period in sorted(set(made) - set(good)):
+                note_refusal(lake.storage, made[period])
             # Judged before anything was written, told after: automation counts only checks of what is published.
             for period, staged in made.items():
                 target = _published(context.instance, key, period) if period in good else None
@@ -213,17 +215,25 @@ def _evaluation(
             "rows": dg.MetadataValue.int(result.rows),
             "broken": dg.MetadataValue.int(result.broken),
             "examples": dg.MetadataValue.md(markdown_table(result.examples)),
+            **({"columns": dg.MetadataValue.json(result.columns)} if result.columns else {}),
+            **({"query": query(key, period, result, refused=target is None)} if result.has_rows else {}),
         },
     )
+
+
+def query(key: dg.AssetKey, period: str, result: CheckResult, *, refused: bool) -> str:
+    """The command that lists the rows that break a check; those of a refused table are made again for it."""
+    again = " --again" if refused else ""
+    return f"elexxion broken {'/'.join(key.path)} {result.name} --period {period}{again}"
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> str:
     """A few rows as Markdown."""
     if not rows:
         return "none"
-    names = list(rows[0])
+    names = list(dict.fromkeys(name for row in rows for name in row))
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(str(row[name]).replace("|", "\\|") for name in names) + " |" for row in rows]
+    lines += ["| " + " | ".join(str(row.get(name, "")).replace("|", "\\|") for name in names) + " |" for row in rows]
     return "\n".join(lines)
 
 
@@ -259,6 +269,7 @@ def code_version(theme: Theme, table: Table) -> str:
             digest.update(file.read_bytes())
     digest.update(inspect.getsource(contract).encode())
     digest.update(str(settings().cog_vintage).encode())
+    digest.update(rules.said(table).encode())
     return digest.hexdigest()[:12]
 
 

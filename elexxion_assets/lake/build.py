@@ -20,7 +20,7 @@ import polars as pl
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Frame, Geography, Kind, Layer, Table, TextTable, Theme
 from elexxion_assets.geography import Cog
-from elexxion_assets.lake import layout
+from elexxion_assets.lake import comparison, layout
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine
 from elexxion_assets.lake.storage import Storage
@@ -60,8 +60,10 @@ class Staged:
         rows: Number of rows.
         results: One result per check.
         inputs: Where the rows come from: deliveries for silver, tables otherwise.
-        counts: Source rows, rows in quarantine, rows of older releases (silver).
+        counts: Source rows, rows in quarantine, rows of older releases, rows that came again (silver).
         replaces: Version of the published table when the making began, or empty where there was none.
+        profile: How its values are spread, see `quality.profile`; empty for platinum.
+        revisions: What it changes in the published table, see `quality.drift.revisions`; empty where nothing is new.
     """
 
     theme: str
@@ -73,6 +75,8 @@ class Staged:
     inputs: list[dict[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     replaces: str = ""
+    profile: dict[str, Any] = field(default_factory=dict)
+    revisions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -139,28 +143,29 @@ def stage(
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs))
-        before = _published_rows(storage, theme, table, period) if published else 0
-        rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance, before=before)
+        rows = pl.scan_parquet(file)
+        judged = checks.judge(table, rows, provenance)
+        results, revisions = judged.results, dict[str, Any]()
+        if judged.profile or judged.rows:
+            results += comparison.kept_whole(table, rows, judged.profile, counts, frames, period)
+            old = comparison.Published.read(storage, theme.name, table, period) if published else None
+            known = periods_of(storage, theme, table.layer, table.name)
+            results += comparison.against_earlier(storage, theme.name, table, period, judged, old, known)
+            change, revisions = comparison.revised(storage, theme.name, table, period, rows, inputs, old)
+            results.append(change)
         yield Staged(
             theme=theme.name,
             table=table,
             period=period,
             file=file,
-            rows=rows,
+            rows=judged.rows,
             results=results,
             inputs=inputs,
             counts=counts,
             replaces=published.etag if published else "",
+            profile=judged.profile,
+            revisions=revisions,
         )
-
-
-def _published_rows(storage: Storage, theme: Theme, table: Table, period: str) -> int:
-    """Rows of the published table, 0 where its document does not say."""
-    try:
-        document = json.loads(storage.read(layout.table_document_key(theme.name, table.layer, table.name, period)))
-    except KeyError:
-        return 0
-    return int(document["rows"])
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
@@ -203,6 +208,7 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
         entry = storage.write(key, staged.file, if_match=staged.replaces)
     else:
         entry = storage.write(key, staged.file, if_absent=True)
+    before = comparison.Published.read(storage, staged.theme, staged.table, period)
     document = {
         "table": f"{staged.theme}/{layer}/{name}",
         "period": period,
@@ -214,10 +220,34 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
         "counts": staged.counts,
         "synthetic": staged.synthetic,
         "checks": [result.as_json() for result in staged.results],
+        "revisions": staged.revisions,
+        "history": before.history() if before else [],
     }
+    if staged.profile:
+        profile = json.dumps(staged.profile, ensure_ascii=False)
+        storage.write(layout.profile_key(staged.theme, layer, name, period), profile.encode())
     text = json.dumps(document, ensure_ascii=False, indent=1, default=str)
     storage.write(layout.table_document_key(staged.theme, layer, name, period), text.encode())
+    refused = layout.refused_key(staged.theme, layer, name, period)
+    if storage.stat(refused) is not None:
+        storage.delete(refused)
     return document
+
+
+def note_refusal(storage: Storage, staged: Staged) -> None:
+    """Keeps beside the table, which stays as it is, why what was to replace it was refused."""
+    layer, name = staged.table.layer, staged.table.name
+    document = {
+        "table": f"{staged.theme}/{layer}/{name}",
+        "period": staged.period,
+        "rows": staged.rows,
+        "refused_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "inputs": staged.inputs,
+        "counts": staged.counts,
+        "checks": [result.as_json() for result in staged.results],
+    }
+    text = json.dumps(document, ensure_ascii=False, indent=1, default=str)
+    storage.write(layout.refused_key(staged.theme, layer, name, staged.period), text.encode())
 
 
 def table_documents(storage: Storage, theme: str = "") -> Iterator[dict[str, Any]]:
@@ -464,7 +494,13 @@ class _Contracted:
         kept = []
         for rank, frame in enumerate(current):
             older = twice.filter(pl.col("_first") <= rank, pl.col("_last") > rank).select(*key)
-            kept.append(frame.join(older.lazy(), on=key, how="anti", nulls_equal=True) if older.height else frame)
+            if not older.height:
+                kept.append(frame)
+                continue
+            kept.append(frame.join(older.lazy(), on=key, how="anti", nulls_equal=True))
+            lines = [part.select(pl.col("_line").n_unique()) for part in (frame, kept[-1])]
+            there, left = (int(found.item()) for found in pl.collect_all(lines))
+            self.counts["same_key"] = self.counts.get("same_key", 0) + there - left
         return pl.concat(kept)
 
     def _newest_of_each_part(self, part: nw.Expr, deliveries: list[tuple[str, pl.LazyFrame]]) -> list[pl.LazyFrame]:

@@ -71,6 +71,21 @@ def table_document_key(theme: str, layer: Layer, table: str, period: str) -> str
     return f"{table_prefix(theme, layer, table)}{period}.json"
 
 
+def profile_key(theme: str, layer: Layer, table: str, period: str) -> str:
+    """Where it lies how the values of a table's period are spread (JSON; no document of a table)."""
+    return f"{table_prefix(theme, layer, table)}{period}.profile"
+
+
+def refused_key(theme: str, layer: Layer, table: str, period: str) -> str:
+    """Where the checks lie for which a table's period was last refused (JSON), until one is published."""
+    return f"{table_prefix(theme, layer, table)}{period}.refused"
+
+
+def lineage_key(theme: str, layer: Layer, table: str) -> str:
+    """Where it lies from which columns each column of a table is made (JSON)."""
+    return f"{table_prefix(theme, layer, table)}columns.lineage"
+
+
 def quarantine_key(theme: str, dataset: str, delivery: str, period: str, position: int = 0) -> str:
     """Where the rejected rows of a delivery lie for one period."""
     return f"{QUARANTINE}{theme}/{dataset}/{delivery}/{period}{f'.{position}' if position else ''}.parquet"

@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
-from elexxion_assets.declare import Column, Frame, Kind, Table
+from elexxion_assets.declare import Column, Kind, Layer, Rule, Table
+from elexxion_assets.geography import Cog
+from elexxion_assets.geography.plm import COMMUNE_OF
+from elexxion_assets.quality import profile
 
 EXAMPLES = 5
 
 SCHEMA = "schema"
 NOT_EMPTY = "not_empty"
 UNIQUE_KEY = "unique_key"
-REQUIRED_VALUES = "required_values"
-ALLOWED_VALUES = "allowed_values"
+KNOWN_COMMUNES = "known_communes"
+READABLE_TEXT = "readable_text"
+CONSERVATION = "conservation"
+TOTALS = "totals"
 VOLUME = "volume"
+COVERAGE = "coverage"
+DRIFT = "drift"
+REVISIONS = "revisions"
 
 STANDARD = {
     SCHEMA: "The columns and their types are the declared ones.",
     NOT_EMPTY: "The table holds rows.",
     UNIQUE_KEY: "No two rows have the same key.",
-    REQUIRED_VALUES: "No required column lacks a value.",
-    ALLOWED_VALUES: "Every value keeps the pattern, the list or the bounds of its column.",
-    VOLUME: "The table holds at least half as many rows as the one it replaces.",
+    KNOWN_COMMUNES: "Every commune exists in the Code officiel géographique.",
+    READABLE_TEXT: "No text shows the marks of a wrong encoding.",
+    CONSERVATION: "Every source line is in the table, in quarantine or in an older release.",
+    TOTALS: "The sums of counts are those of the tables that this one is made from.",
+    VOLUME: "Hardly fewer rows than in the release before and in the period before.",
+    COVERAGE: "No département and hardly any commune of the release and the period before is missing.",
+    DRIFT: "Values and missing values are spread as in the release and the period before.",
+    REVISIONS: "The release before is hardly revised.",
 }
-"""Checks that every table has, but for `not_empty` where it may be empty; all block but `volume`, which warns."""
+"""Checks that tables have beside those of their columns and rules."""
+
+WARNINGS = {READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS}
+"""Statistical ones: they never keep a table from being published."""
+
+_DAMAGED = "\ufffd|Ã[\u0080-\u00bf]|â€"
+"""What UTF-8 read as another encoding, or another one read as UTF-8, leaves behind."""
+
+_POLLING_ABROAD_AND_WALLIS = r"^(?:ZZ[0-9]{3}|98601)$"
+"""Units of the ministry of the Interior that the COG does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +68,8 @@ class CheckResult:
         broken: Number of rows that break it.
         rows: Number of rows looked at.
         examples: Up to five of the broken rows, or what was found in words.
+        columns: Broken rows by column, where the rule speaks of several.
+        has_rows: Whether the broken rows can be listed (`elexxion broken`).
     """
 
     name: str
@@ -51,53 +79,240 @@ class CheckResult:
     broken: int = 0
     rows: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
+    columns: dict[str, int] = field(default_factory=dict)
+    has_rows: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The result as plain values."""
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowCheck:
+    """A rule on rows.
+
+    Attributes:
+        name: Name of the check.
+        description: The rule, in words.
+        blocking: Whether a broken rule keeps the table from being replaced.
+        broken: Gives, by column (or under the name of the rule), the expression that is true for the rows that break it.
+            A function, for some are long: the codes of all communes.
+        allowed: Share of the rows that may break it.
+        whole: Whether the expressions are aggregates: they speak of the table and of no row.
+    """
+
+    name: str
+    description: str
+    blocking: bool
+    broken: Callable[[], dict[str, nw.Expr | pl.Expr]]
+    allowed: float = 0.0
+    whole: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What was found in one pass over a staged table.
+
+    Attributes:
+        rows: Number of rows.
+        results: One result per check of `check_names` that needs nothing but the table.
+        profile: How its values are spread, see `quality.profile`; empty when the schema is wrong.
+    """
+
+    rows: int
+    results: list[CheckResult]
+    profile: dict[str, Any]
+
+
 def check_names(table: Table) -> dict[str, tuple[str, bool]]:
     """Name of every check of a table, with its description and whether it blocks."""
-    names = {name: (description, name != VOLUME) for name, description in STANDARD.items()}
-    if table.may_be_empty:
-        del names[NOT_EMPTY]
-    return names | {rule.name: (rule.description, rule.blocking) for rule in table.rules}
+    standard = [SCHEMA] if table.may_be_empty else [SCHEMA, NOT_EMPTY]
+    names = {name: (STANDARD[name], name not in WARNINGS) for name in [*standard, UNIQUE_KEY]}
+    names |= {check.name: (check.description, check.blocking) for check in row_checks(table)}
+    others = [VOLUME, REVISIONS]
+    if table.layer is Layer.SILVER and len(table.inputs) == 1:
+        others.append(CONSERVATION)
+    if table.totals is not None:
+        others.append(TOTALS)
+    if table.layer is not Layer.PLATINUM:
+        others.append(DRIFT)
+        if profile.place_of(table) is not None:
+            others.append(COVERAGE)
+    return names | {name: (STANDARD[name], name not in WARNINGS) for name in others}
 
 
-def _lacks(columns: Sequence[Column]) -> nw.Expr:
-    return nw.any_horizontal(*(nw.col(c.name).is_null() for c in columns if c.required), ignore_nulls=True)
+def row_checks(table: Table) -> list[RowCheck]:
+    """The rules of a table's columns and its own. Columns that share one rule share one check.
+
+    A pattern or a list of values is one column's; bounds are the rule of all columns of a unit that have them.
+    """
+    return [
+        *_required(table),
+        *_patterns_and_lists(table.columns),
+        *_bounds(table.columns),
+        *_texts(table.columns),
+        *_communes(table),
+        *(_own_rules(table)),
+    ]
 
 
-def _strays(columns: Sequence[Column]) -> nw.Expr | None:
-    """True for a row with a value outside its column's bounds; None when no column has bounds."""
-    bounds: list[nw.Expr] = []
+def _required(table: Table) -> list[RowCheck]:
+    required = [column.name for column in table.columns if column.required]
+    found = [
+        RowCheck(
+            name=f"required_{name}",
+            description=f"Every row has a value of `{name}`, which is part of the key.",
+            blocking=True,
+            broken=partial(_missing, [name]),
+        )
+        for name in table.key
+        if name in required
+    ]
+    if others := [name for name in required if name not in table.key]:
+        words = f"Every row has a value in the required columns outside the key ({len(others)})."
+        found.append(
+            RowCheck(name="required_values", description=words, blocking=True, broken=partial(_missing, others))
+        )
+    return found
+
+
+def _patterns_and_lists(columns: Sequence[Column]) -> list[RowCheck]:
+    found = []
+    for column in columns:
+        if column.isin is not None:
+            words = f"`{column.name}` is one of {len(column.isin)} known values."
+            broken = partial(_unknown, column)
+            found.append(RowCheck(name=f"known_{column.name}", description=words, blocking=True, broken=broken))
+        if column.kind is Kind.TEXT and column.pattern is not None:
+            words, broken = f"`{column.name}` has the form {column.pattern}.", partial(_malformed, column)
+            found.append(RowCheck(name=f"pattern_{column.name}", description=words, blocking=True, broken=broken))
+    return found
+
+
+def _bounds(columns: Sequence[Column]) -> list[RowCheck]:
+    alike: dict[tuple[str, float | None, float | None], list[Column]] = {}
+    for column in columns:
+        if column.ge is not None or column.le is not None:
+            alike.setdefault((column.unit or "", column.ge, column.le), []).append(column)
+    found: list[RowCheck] = []
+    names: list[str] = []
+    for (unit, low, high), group in alike.items():
+        limits = {"at least": low, "at most": high}
+        words = " and ".join(f"{limit} {value:g}" for limit, value in limits.items() if value is not None)
+        said = f"`{group[0].name}`" if len(group) == 1 else f"Each of {len(group)} columns" + (f" in {unit}" * bool(unit))
+        name = f"range_{group[0].name if len(group) == 1 else _slug(unit) or 'values'}"
+        names.append(name)
+        found.append(
+            RowCheck(
+                name=name if names.count(name) == 1 else f"{name}_{names.count(name)}",
+                description=f"{said} is {words}.",
+                blocking=True,
+                broken=partial(_outside, group),
+            )
+        )
+    return found
+
+
+def _slug(unit: str) -> str:
+    words = unit.replace("%", "percent").replace("‰", "per_mille").replace("€", "euro")
+    plain = "".join(c for c in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
+def _texts(columns: Sequence[Column]) -> list[RowCheck]:
+    free = [c for c in columns if c.kind is Kind.TEXT and c.pattern is None and c.isin is None]
+    if not free:
+        return []
+    words = STANDARD[READABLE_TEXT]
+    return [RowCheck(name=READABLE_TEXT, description=words, blocking=False, broken=partial(_damaged, free))]
+
+
+def _communes(table: Table) -> list[RowCheck]:
+    """Whether the communes in which figures count are communes: those that a dataset's geography has carried."""
+    names = {column.name for column in table.columns}
+    silver = table.layer is Layer.SILVER
+    name = "code_commune_cible" if silver else "code_commune"
+    has_its_own_vintage = "millesime" in names
+    if name not in names or has_its_own_vintage or table.layer is Layer.PLATINUM:
+        return []
+    words = STANDARD[KNOWN_COMMUNES]
+    # A theme may leave codes as they are published: only what the geography has carried is sure to be there.
+    return [RowCheck(name=KNOWN_COMMUNES, description=words, blocking=silver, broken=partial(_no_commune, name))]
+
+
+def _own_rules(table: Table) -> list[RowCheck]:
+    return [
+        RowCheck(
+            name=rule.name,
+            description=rule.description,
+            blocking=rule.blocking,
+            broken=partial(_own, rule),
+            allowed=rule.allowed,
+            whole=rule.whole,
+        )
+        for rule in table.rules
+    ]
+
+
+def _missing(names: Sequence[str]) -> dict[str, nw.Expr | pl.Expr]:
+    return {name: nw.col(name).is_null() for name in names}
+
+
+def _unknown(column: Column) -> dict[str, nw.Expr | pl.Expr]:
+    value = nw.col(column.name)
+    return {column.name: ~value.is_null() & ~value.is_in(list(column.isin or ()))}
+
+
+def _malformed(column: Column) -> dict[str, nw.Expr | pl.Expr]:
+    return {column.name: ~nw.col(column.name).str.contains(f"^(?:{column.pattern})$")}
+
+
+def _outside(columns: Sequence[Column]) -> dict[str, nw.Expr | pl.Expr]:
+    found: dict[str, nw.Expr | pl.Expr] = {}
     for column in columns:
         value = nw.col(column.name)
-        if column.ge is not None:
-            bounds.append(value < column.ge)
-        if column.le is not None:
-            bounds.append(value > column.le)
-        if column.isin is not None:
-            bounds.append(~value.is_null() & ~value.is_in(list(column.isin)))
-        if column.kind is Kind.TEXT and column.pattern is not None:
-            bounds.append(~value.str.contains(f"^(?:{column.pattern})$"))
-    return nw.any_horizontal(*bounds, ignore_nulls=True) if bounds else None
+        low = [value < column.ge] if column.ge is not None else []
+        high = [value > column.le] if column.le is not None else []
+        found[column.name] = nw.any_horizontal(*low, *high, ignore_nulls=True)
+    return found
 
 
-def _schema_problem(table: Table, frame: Frame, provenance: Sequence[str]) -> str | None:
+def _damaged(columns: Sequence[Column]) -> dict[str, nw.Expr | pl.Expr]:
+    return {column.name: nw.col(column.name).str.contains(_DAMAGED) for column in columns}
+
+
+def _no_commune(name: str) -> dict[str, nw.Expr | pl.Expr]:
+    value = nw.col(name)
+    return {name: ~value.is_null() & ~value.is_in(_codes()) & ~value.str.contains(_POLLING_ABROAD_AND_WALLIS)}
+
+
+def _own(rule: Rule) -> dict[str, nw.Expr | pl.Expr]:
+    if rule.broken is not None:
+        return {rule.name: rule.broken}
+    return {rule.name: ~pl.sql_expr(rule.holds)}
+
+
+@cache
+def _codes() -> list[str]:
+    from elexxion_assets.settings import settings
+
+    cog = Cog.builtin()
+    return sorted(cog.codes(settings().cog_vintage or cog.newest) | set(COMMUNE_OF))
+
+
+def _schema_problem(table: Table, frame: pl.LazyFrame, provenance: Sequence[str]) -> str | None:
     """How the names, the order or the types of the columns differ from the declared ones, or None."""
     wanted = {column.name: column.kind.dtype for column in table.columns}
     wanted |= {name: nw.Int64() if name == "_line" else nw.String() for name in provenance}
-    found = dict(frame.collect_schema())
+    found = dict(nw.from_native(frame).collect_schema())
     return None if list(found.items()) == list(wanted.items()) else f"expected {wanted}, found {found}"
 
 
-def _examples(columns: Sequence[Column], rows: Frame) -> list[dict[str, Any]]:
+def examples(table: Table, rows: pl.LazyFrame, limit: int = EXAMPLES) -> list[dict[str, Any]]:
     """A few rows for people, without personal data."""
-    found = rows.head(EXAMPLES)
-    known = set(found.collect_schema().names())
-    masks = [masked(column) for column in columns if column.personal and column.name in known]
+    known = set(rows.collect_schema().names())
+    masks = [masked(column) for column in table.columns if column.personal and column.name in known]
+    found = nw.from_native(rows.head(limit))
     return (found.with_columns(*masks) if masks else found).collect().rows(named=True)
 
 
@@ -107,19 +322,39 @@ def masked(column: Column) -> nw.Expr:
     return nw.when(~value.is_null()).then(nw.lit("***")).alias(column.name)
 
 
-def judge(
-    table: Table, frame: Frame, provenance: Sequence[str] = (), *, before: int = 0
-) -> tuple[int, list[CheckResult]]:
-    """Applies every check of a table to its staged rows.
+def broken_rows(table: Table, frame: pl.LazyFrame, name: str) -> pl.LazyFrame | None:
+    """The rows of a table that break a check, in order; None for a check that speaks of no row."""
+    if name == UNIQUE_KEY:
+        again = _same_key_as_before(table)
+        return frame.filter(again | again.shift(-1).fill_null(value=False))
+    check = next((check for check in row_checks(table) if check.name == name), None)
+    if check is None or check.whole:
+        return None
+    marks = list(check.broken().values())
+    native = [mark for mark in marks if isinstance(mark, pl.Expr)]
+    general = [mark for mark in marks if not isinstance(mark, pl.Expr)]
+    if native:
+        return frame.filter(pl.any_horizontal(native))
+    found: pl.LazyFrame = nw.from_native(frame).filter(nw.any_horizontal(*general, ignore_nulls=True)).to_native()
+    return found
+
+
+def _same_key_as_before(table: Table) -> pl.Expr:
+    """True for a row with the key of the row before: the table is sorted by it."""
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in table.key)
+    return same & (pl.int_range(pl.len()) > 0)
+
+
+def judge(table: Table, frame: pl.LazyFrame, provenance: Sequence[str] = ()) -> Judgement:
+    """Applies every check that needs nothing but the table itself, and takes its profile, in one pass.
 
     Args:
         table: The declaration.
-        frame: The rows, as they would be published.
+        frame: The rows, as they would be published, sorted by the key.
         provenance: Columns that come after the declared ones.
-        before: Rows of the table that these would replace.
 
     Returns:
-        The number of rows, and one result per check of `check_names`.
+        Rows, results and profile. Where the schema is wrong, nothing else is looked at.
     """
     problem = _schema_problem(table, frame, provenance)
     schema = CheckResult(
@@ -131,43 +366,100 @@ def judge(
         examples=[] if problem is None else [{"problem": problem}],
     )
     if problem is not None:
-        return 0, [schema]
+        return Judgement(rows=0, results=[schema], profile={})
 
-    conditions: dict[str, nw.Expr] = {}
-    if any(column.required for column in table.columns):
-        conditions[REQUIRED_VALUES] = _lacks(table.columns)
-    if (strays := _strays(table.columns)) is not None:
-        conditions[ALLOWED_VALUES] = strays
-    conditions |= {rule.name: rule.broken for rule in table.rules}
-    counted = frame.select(nw.len().alias("rows"), *(c.sum().alias(name) for name, c in conditions.items())).collect()
-    counts = {name: int(counted[name][0] or 0) for name in counted.columns}
-    rows = counts.pop("rows")
-
-    doubles = frame.group_by(*table.key).agg(nw.len().alias("_copies")).filter(nw.col("_copies") > 1)
-    copies = doubles.select((nw.col("_copies") - 1).sum().alias("copies")).collect()["copies"][0] or 0
-
+    checks = row_checks(table)
+    counted, found_profile = _one_pass(table, frame, checks)
+    rows = int(counted["rows"])
     results = [schema]
-    for name, (description, blocking) in check_names(table).items():
-        if name == SCHEMA:
-            continue
-        if name == NOT_EMPTY:
-            broken, sample = int(rows == 0), None
-        elif name == VOLUME:
-            broken, sample = max(0, before - rows) if 2 * rows < before else 0, None
-        elif name == UNIQUE_KEY:
-            broken, sample = int(copies), doubles
-        else:
-            broken = counts.get(name, 0)
-            sample = frame.filter(conditions[name]) if name in conditions else None
+    if not table.may_be_empty:
         results.append(
             CheckResult(
-                name=name,
-                passed=broken == 0,
-                blocking=blocking,
-                description=description,
-                broken=broken,
+                name=NOT_EMPTY,
+                passed=rows > 0,
+                blocking=True,
+                description=STANDARD[NOT_EMPTY],
+                broken=int(rows == 0),
                 rows=rows,
-                examples=_examples(table.columns, sample) if broken and sample is not None else [],
             )
         )
-    return rows, results
+    copies = int(counted["copies"] or 0)
+    results.append(_result(table, frame, UNIQUE_KEY, STANDARD[UNIQUE_KEY], {UNIQUE_KEY: copies}, copies, rows))
+    for position, check in enumerate(checks):
+        columns = {name: int(counted[f"{position}/{name}"] or 0) for name in check.broken()}
+        broken = int(counted[f"{position}"] or 0)
+        results.append(
+            _result(
+                table,
+                frame,
+                check.name,
+                check.description,
+                columns,
+                broken,
+                rows,
+                blocking=check.blocking,
+                allowed=check.allowed,
+                whole=check.whole,
+            )
+        )
+    return Judgement(rows=rows, results=results, profile=found_profile)
+
+
+def _one_pass(
+    table: Table, frame: pl.LazyFrame, checks: Sequence[RowCheck]
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Counts broken rows by check and column, copies of keys, and what the profile needs."""
+    general: list[nw.Expr] = []
+    wanted: list[pl.Expr] = [pl.len().alias("rows"), _same_key_as_before(table).sum().alias("copies")]
+    for position, check in enumerate(checks):
+        marks: list[pl.Expr] = []
+        for name, broken in check.broken().items():
+            label = f"{position}/{name}"
+            if isinstance(broken, pl.Expr):
+                mark = broken
+            else:
+                general.append(broken.alias(label))
+                mark = pl.col(label)
+            marks.append(mark)
+            wanted.append((mark.cast(pl.Int64) if check.whole else mark.sum()).alias(label))
+        together = marks[0] if len(marks) == 1 else pl.any_horizontal(marks)
+        wanted.append((together.cast(pl.Int64) if check.whole else together.sum()).alias(f"{position}"))
+    marked: pl.LazyFrame = nw.from_native(frame).with_columns(*general).to_native() if general else frame
+    if table.layer is Layer.PLATINUM:
+        [counted] = marked.select(wanted).collect(engine="streaming").to_dicts()
+        return counted, {}
+    counts, sample, places = pl.collect_all(
+        [marked.select(*wanted, *profile.exact(table)), profile.sample(table, frame), profile.places(table, frame)],
+        engine="streaming",
+    )
+    [counted] = counts.to_dicts()
+    return counted, profile.made(table, counted, sample, places)
+
+
+def _result(
+    table: Table,
+    frame: pl.LazyFrame,
+    name: str,
+    description: str,
+    columns: dict[str, int],
+    broken: int,
+    rows: int,
+    *,
+    blocking: bool = True,
+    allowed: float = 0.0,
+    whole: bool = False,
+) -> CheckResult:
+    passed = broken <= allowed * rows
+    shown = broken_rows(table, frame, name) if broken and not whole else None
+    by_column = {column: count for column, count in columns.items() if count and column != name}
+    return CheckResult(
+        name=name,
+        passed=passed,
+        blocking=blocking,
+        description=description,
+        broken=broken,
+        rows=rows,
+        examples=examples(table, shown) if shown is not None else [],
+        columns=by_column,
+        has_rows=shown is not None,
+    )

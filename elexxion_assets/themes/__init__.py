@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from elexxion_assets.declare import Theme
+from elexxion_assets.quality.rules import with_rules
 from elexxion_assets.settings import SettingsError, settings
 
 
@@ -19,7 +20,10 @@ from elexxion_assets.settings import SettingsError, settings
 def all_themes() -> dict[str, Theme]:
     """Every theme by name, in alphabetical order.
 
+    The rules of `rules.yaml` beside a theme and of `ELEXXION_RULES` are among those of its tables.
+
     Raises:
+        RulesError: a file of rules is wrong.
         SettingsError: a theme of the folder has the name of one of the package, or a theme is not called as its folder.
     """
     ours, folder = Path(__file__).parent, settings().themes_directory
@@ -31,9 +35,13 @@ def all_themes() -> dict[str, Theme]:
         __path__.append(str(folder))
     themes = {}
     for found in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
-        theme = getattr(importlib.import_module(f"{__name__}.{found.name}"), "THEME", None)
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        theme = getattr(module, "THEME", None)
         if isinstance(theme, Theme):
             if theme.name != found.name:
                 raise SettingsError(f"the theme in {found.name}/ calls itself {theme.name}: make both names the same")
-            themes[theme.name] = theme
+            beside = Path(module.__file__ or "").parent / "rules.yaml"
+            deployed = settings().rules
+            over = [deployed / f"{theme.name}.yaml"] if deployed is not None else []
+            themes[theme.name] = with_rules(theme, beside, *over)
     return themes

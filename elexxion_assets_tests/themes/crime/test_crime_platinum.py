@@ -113,12 +113,11 @@ def test_the_first_year_has_no_row_and_is_built_again_when_an_earlier_one_arrive
 def test_a_table_that_may_be_empty_is_not_asked_for_rows():
     assert checks.NOT_EMPTY not in checks.check_names(COMMUNES)
     assert checks.NOT_EMPTY in checks.check_names(GOLD)
-    empty = nw.from_native(pl.LazyFrame(schema={c.name: TYPES[c.kind] for c in COMMUNES.columns}))
-    rows, results = checks.judge(COMMUNES, empty)
-    assert rows == 0
-    assert [result.name for result in results if not result.passed] == []
-    _, results = checks.judge(GOLD, nw.from_native(pl.LazyFrame(schema=SCHEMA)))
-    assert [result.name for result in results if not result.passed] == [checks.NOT_EMPTY]
+    judged = checks.judge(COMMUNES, pl.LazyFrame(schema={c.name: TYPES[c.kind] for c in COMMUNES.columns}))
+    assert judged.rows == 0
+    assert [result.name for result in judged.results if not result.passed] == []
+    judged = checks.judge(GOLD, pl.LazyFrame(schema=SCHEMA))
+    assert [result.name for result in judged.results if not result.passed] == [checks.NOT_EMPTY]
 
 
 def test_lags_are_of_the_years_that_they_name():

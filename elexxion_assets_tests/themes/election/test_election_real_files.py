@@ -112,7 +112,7 @@ def test_sums_over_communes_are_exact_in_any_order(real_data, read, lake, name):
     assert shuffled["voix"].sum() == candidates["voix"].sum() == FILES[name][0][4]
     totals = dict(candidates.group_by("candidat").agg(pl.col("voix").sum()).iter_rows())
     assert VOTES.get(name, {}).items() <= totals.items()
-    checks = {result.name: result for result in judge(COMMUNES, nw.from_native(made["communes"].lazy()))[1]}
+    checks = {result.name: result for result in judge(COMMUNES, made["communes"].lazy()).results}
     assert [name for name, result in checks.items() if result.blocking and not result.passed] == []
     assert checks["abstentions_complete_votants"].passed
 

@@ -122,7 +122,7 @@ def test_participation_without_votes_leaves_the_votes_unknown(deliver):
 
 def check(table, frame):
     provenance = ("_delivery", "_line") if table.layer is Layer.SILVER else ()
-    return {result.name: result for result in judge(table, nw.from_native(frame.lazy()), provenance)[1]}
+    return {result.name: result for result in judge(table, frame.lazy(), provenance).results}
 
 
 def test_a_slip_warns_and_a_shifted_column_blocks(lake, communes):
