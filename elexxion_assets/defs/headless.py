@@ -59,7 +59,7 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
     began = time.time()
     before = {delivery.id: delivery.updated_at for delivery in ledger.all()}
     with dg.DagsterInstance.get() as instance:
-        _take_all(storage, defs, instance, done, progress)
+        _take_all(storage, ledger, defs, instance, done, progress)
         done.deliveries = [found for found in ledger.all() if before.get(found.id) != found.updated_at]
         tried: set[str] = set()
         while groups := [group for group in due(ledger, all_themes()) if group.key not in tried]:
@@ -73,16 +73,25 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
 
 
 def _take_all(
-    storage: Storage, code: dg.Definitions, instance: dg.DagsterInstance, done: Pass, progress: Callable[[str], None]
+    storage: Storage,
+    ledger: Ledger,
+    code: dg.Definitions,
+    instance: dg.DagsterInstance,
+    done: Pass,
+    progress: Callable[[str], None],
 ) -> None:
     tried: set[tuple[str, str]] = set()
-    while found := {(entry.key, entry.etag) for entry in islice(waiting(storage, 0), settings().batch)} - tried:
-        settled = {(entry.key, entry.etag) for entry in waiting(storage, settings().settle_seconds)}
-        if not found & settled:
+
+    def untried(settle_seconds: float) -> set[tuple[str, str]]:
+        files = {(entry.key, entry.etag) for entry in islice(waiting(storage, settle_seconds), settings().batch)}
+        return (files | {(mark, "") for mark in islice(ledger.readings(), settings().batch)}) - tried
+
+    while untried(0):
+        if not (settled := untried(settings().settle_seconds)):
             time.sleep(min(settings().settle_seconds, 1.0) / 2 + 0.05)
             continue
-        tried |= found & settled
-        progress(f"taking {len(found & settled)} file(s)")
+        tried |= settled
+        progress(f"taking {len(settled)} file(s)")
         result = code.resolve_job_def("intake").execute_in_process(
             instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES], tags=BY_INTAKE
         )

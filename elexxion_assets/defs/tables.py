@@ -97,6 +97,12 @@ def bronze_asset(theme: Theme, dataset: Dataset) -> dg.AssetsDefinition:
         for period in context.partition_keys:
             prefix = layout.bronze_prefix(theme.name, dataset.name, period)
             found = {layout.delivery_of(entry.key)[0] for entry in lake.storage.list(prefix)}
+            # Lost bronze is made again too: the ledger knows what was read, at the price of reading all of it.
+            found = found or {
+                delivery.id
+                for delivery in lake.ledger.all(theme.name)
+                if any(facts["dataset"] == dataset.name and period in facts["periods"] for facts in delivery.tables)
+            }
             if not found:
                 raise dg.Failure(f"no delivery holds {dataset.name} for {period}", allow_retries=False)
             deliveries |= found
