@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,16 @@ class Pass:
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "deliveries": [json.loads(delivery.to_json()) for delivery in self.deliveries],
+            "tables": self.tables,
+            "failed_checks": self.failed_checks,
+            "errors": self.errors,
+            "left": self.left,
+        }
 
 
 def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) -> Pass:

@@ -51,19 +51,7 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
     """Takes all settled files of `input/`, and reads again what was asked for, a batch at most."""
     initialise(lake.storage, lake.themes)
     taken = Taken()
-    failed: list[str] = []
-    for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
-        try:
-            take(lake.storage, lake.ledger, lake.themes, entry, taken)
-        except Exception as error:  # whatever stops one file must not stop the others
-            failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
-            context.log.exception("%r could not be taken and stays in input/", entry.key)
-    for mark in islice(lake.ledger.readings(), settings().batch):
-        try:
-            read_marked(lake.storage, lake.ledger, lake.themes, mark, taken)
-        except Exception as error:
-            failed.append(f"{mark}: {type(error).__name__}: {error}")
-            context.log.exception("%s could not be read again and stays marked", mark)
+    failed = _take_all(context, lake, taken)
     for delivery in taken.deliveries:
         context.log.info("%s: %s %s", delivery.name, delivery.state, "; ".join(r["reason"] for r in delivery.reasons))
     periods: dict[str, set[str]] = {}
@@ -101,6 +89,24 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
     )
     if failed:
         raise dg.Failure(f"{len(failed)} file(s) could not be taken and stay as they are: {'; '.join(failed[:5])}")
+
+
+def _take_all(context: dg.AssetExecutionContext, lake: LakeResource, taken: Taken) -> list[str]:
+    """Takes what waits and reads again what is marked; gives what failed, in words."""
+    failed: list[str] = []
+    for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
+        try:
+            take(lake.storage, lake.ledger, lake.themes, entry, taken)
+        except Exception as error:  # whatever stops one file must not stop the others
+            failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
+            context.log.exception("%r could not be taken and stays in input/", entry.key)
+    for mark in islice(lake.ledger.readings(), settings().batch):
+        try:
+            read_marked(lake.storage, lake.ledger, lake.themes, mark, taken)
+        except Exception as error:
+            failed.append(f"{mark}: {type(error).__name__}: {error}")
+            context.log.exception("%s could not be read again and stays marked", mark)
+    return failed
 
 
 def _bronze_metadata(taken: Sequence[Delivery], dataset: str, period: str) -> dict[str, Any]:
@@ -173,6 +179,12 @@ def runs_tagged(instance: DagsterInstance, tag: str, value: str) -> list[Dagster
     return _reaped(instance, RunsFilter(tags={tag: value}), 5)
 
 
+def unfinished_runs(instance: DagsterInstance, limit: int, job: str | None = None) -> list[DagsterRun]:
+    """The runs that are working or waiting, newest first; those whose worker died on this host are ended first."""
+    found = _reaped(instance, RunsFilter(job_name=job, statuses=_UNFINISHED), limit)
+    return [run for run in found if run.status in _UNFINISHED]
+
+
 def _reaped(instance: DagsterInstance, which: RunsFilter, limit: int) -> list[DagsterRun]:
     """Some runs, newest first; those that no process works for any more are ended first."""
     return [
@@ -212,8 +224,7 @@ def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequ
     readings = list(islice(lake.ledger.readings(), settings().batch))
     if not waiting_files and not readings:
         return dg.SkipReason("no settled file in input/")
-    unfinished = _reaped(instance, RunsFilter(job_name="intake", statuses=_UNFINISHED), 5)
-    if any(run.status in _UNFINISHED for run in unfinished):
+    if unfinished_runs(instance, 5, job="intake"):
         return dg.SkipReason("a run is taking files already")
     said = "\n".join([*(f"{entry.key} {entry.etag}" for entry in waiting_files), *readings])
     batch = hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -167,7 +167,7 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
             for period, staged in made.items():
                 target = _published(context.instance, key, period) if period in good else None
                 for result in staged.results:
-                    yield _evaluation(key, period, result, target)
+                    yield evaluation(key, period, result, target)
             for spec in specs:
                 yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(spec.key))
 
@@ -200,12 +200,13 @@ def _published(
     )
 
 
-def _evaluation(
+def evaluation(
     key: dg.AssetKey,
     period: str,
     result: CheckResult,
     target: AssetCheckEvaluationTargetMaterializationData | None,
 ) -> dg.AssetCheckEvaluation:
+    """What Dagster is told of one check of one period."""
     return dg.AssetCheckEvaluation(
         target_materialization_data=target,
         asset_key=key,
