@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
-from elexxion_assets.cli import building, console, coverage, intake, tables, themes
 from elexxion_assets.cli.console import Problem, app, err
 from elexxion_assets.declare import Refusal
 from elexxion_assets.lake.storage import Conflict, KeyRefused, Unavailable
 from elexxion_assets.settings import SettingsError
 
-__all__ = ["app", "building", "console", "coverage", "intake", "main", "tables", "themes"]
+for _module in sorted(module.name for module in iter_modules(__path__) if module.name != "__main__"):
+    import_module(f"{__name__}.{_module}")
+
+__all__ = ["app", "main"]
 
 
 def main(entry: Callable[[], Any] = app) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -29,39 +28,39 @@ def run(
 
 
 def _pass(*, strict: bool, as_json: bool) -> None:
-    from elexxion_assets.defs.instance import prepare_home
+    from elexxion_assets.lake.ledger import State
 
-    prepare_home()
-    from elexxion_assets.defs.headless import run_pass
-    from elexxion_assets.lake.ledger import Ledger, State
-
-    storage = open_lake()
-    with err.status("starting") as status:
-        done = run_pass(storage, Ledger(storage), lambda words: status.update(words))
+    done = run_everything()
     refused = [
         delivery
         for delivery in done.deliveries
         if delivery.state is State.REFUSED or (delivery.state is State.EXPANDED and delivery.reasons)
     ]
     if as_json:
-        print_json(
-            {
-                "deliveries": [json.loads(delivery.to_json()) for delivery in done.deliveries],
-                "tables": done.tables,
-                "failed_checks": done.failed_checks,
-                "errors": done.errors,
-                "left": done.left,
-            }
-        )
+        print_json(done.as_json())
     else:
-        _print_pass(done)
+        print_pass(done)
     if done.errors:
         raise typer.Exit(1)
     if strict and (refused or done.failed_checks):
         raise typer.Exit(3)
 
 
-def _print_pass(done: Any) -> None:
+def run_everything() -> Any:
+    """One pass without daemons, with its progress shown; gives what it did."""
+    from elexxion_assets.defs.instance import prepare_home
+
+    prepare_home()
+    from elexxion_assets.defs.headless import run_pass
+    from elexxion_assets.lake.ledger import Ledger
+
+    storage = open_lake()
+    with err.status("starting") as status:
+        return run_pass(storage, Ledger(storage), lambda words: status.update(words))
+
+
+def print_pass(done: Any) -> None:
+    """Says for a person what a pass did."""
     for delivery in done.deliveries:
         read = "; ".join(
             f"{delivery.theme}/{facts['dataset']}: {facts['rows']:,} rows, {span(sorted(facts['periods']))}"

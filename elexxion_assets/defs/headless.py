@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,16 @@ class Pass:
     errors: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "deliveries": [json.loads(delivery.to_json()) for delivery in self.deliveries],
+            "tables": self.tables,
+            "failed_checks": self.failed_checks,
+            "errors": self.errors,
+            "left": self.left,
+        }
+
 
 def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) -> Pass:
     """Takes every file that waits, then builds what is due.
@@ -59,7 +70,7 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
     began = time.time()
     before = {delivery.id: delivery.updated_at for delivery in ledger.all()}
     with dg.DagsterInstance.get() as instance:
-        _take_all(storage, defs, instance, done, progress)
+        _take_all(storage, ledger, defs, instance, done, progress)
         done.deliveries = [found for found in ledger.all() if before.get(found.id) != found.updated_at]
         tried: set[str] = set()
         while groups := [group for group in due(ledger, all_themes()) if group.key not in tried]:
@@ -73,16 +84,25 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
 
 
 def _take_all(
-    storage: Storage, code: dg.Definitions, instance: dg.DagsterInstance, done: Pass, progress: Callable[[str], None]
+    storage: Storage,
+    ledger: Ledger,
+    code: dg.Definitions,
+    instance: dg.DagsterInstance,
+    done: Pass,
+    progress: Callable[[str], None],
 ) -> None:
     tried: set[tuple[str, str]] = set()
-    while found := {(entry.key, entry.etag) for entry in islice(waiting(storage, 0), settings().batch)} - tried:
-        settled = {(entry.key, entry.etag) for entry in waiting(storage, settings().settle_seconds)}
-        if not found & settled:
+
+    def untried(settle_seconds: float) -> set[tuple[str, str]]:
+        files = {(entry.key, entry.etag) for entry in islice(waiting(storage, settle_seconds), settings().batch)}
+        return (files | {(mark, "") for mark in islice(ledger.readings(), settings().batch)}) - tried
+
+    while untried(0):
+        if not (settled := untried(settings().settle_seconds)):
             time.sleep(min(settings().settle_seconds, 1.0) / 2 + 0.05)
             continue
-        tried |= found & settled
-        progress(f"taking {len(found & settled)} file(s)")
+        tried |= settled
+        progress(f"taking {len(settled)} file(s)")
         result = code.resolve_job_def("intake").execute_in_process(
             instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES], tags=BY_INTAKE
         )

@@ -20,6 +20,7 @@ from elexxion_assets.defs.tables import DELIVERIES, markdown_table
 from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.intake import Taken, initialise, take, waiting
 from elexxion_assets.lake.ledger import Delivery, State
+from elexxion_assets.lake.replay import read_marked
 from elexxion_assets.settings import settings
 
 ATTEMPTS = 3
@@ -47,16 +48,10 @@ _UNFINISHED = [
     "what cannot be taken is kept too, with the reason.",
 )
 def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
-    """Takes all settled files of `input/`, a batch at most."""
+    """Takes all settled files of `input/`, and reads again what was asked for, a batch at most."""
     initialise(lake.storage, lake.themes)
     taken = Taken()
-    failed: list[str] = []
-    for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
-        try:
-            take(lake.storage, lake.ledger, lake.themes, entry, taken)
-        except Exception as error:  # whatever stops one file must not stop the others
-            failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
-            context.log.exception("%r could not be taken and stays in input/", entry.key)
+    failed = _take_all(context, lake, taken)
     for delivery in taken.deliveries:
         context.log.info("%s: %s %s", delivery.name, delivery.state, "; ".join(r["reason"] for r in delivery.reasons))
     periods: dict[str, set[str]] = {}
@@ -93,7 +88,25 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
         }
     )
     if failed:
-        raise dg.Failure(f"{len(failed)} file(s) could not be taken and stay in input/: {'; '.join(failed[:5])}")
+        raise dg.Failure(f"{len(failed)} file(s) could not be taken and stay as they are: {'; '.join(failed[:5])}")
+
+
+def _take_all(context: dg.AssetExecutionContext, lake: LakeResource, taken: Taken) -> list[str]:
+    """Takes what waits and reads again what is marked; gives what failed, in words."""
+    failed: list[str] = []
+    for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
+        try:
+            take(lake.storage, lake.ledger, lake.themes, entry, taken)
+        except Exception as error:  # whatever stops one file must not stop the others
+            failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
+            context.log.exception("%r could not be taken and stays in input/", entry.key)
+    for mark in islice(lake.ledger.readings(), settings().batch):
+        try:
+            read_marked(lake.storage, lake.ledger, lake.themes, mark, taken)
+        except Exception as error:
+            failed.append(f"{mark}: {type(error).__name__}: {error}")
+            context.log.exception("%s could not be read again and stays marked", mark)
+    return failed
 
 
 def _bronze_metadata(taken: Sequence[Delivery], dataset: str, period: str) -> dict[str, Any]:
@@ -166,6 +179,12 @@ def runs_tagged(instance: DagsterInstance, tag: str, value: str) -> list[Dagster
     return _reaped(instance, RunsFilter(tags={tag: value}), 5)
 
 
+def unfinished_runs(instance: DagsterInstance, limit: int, job: str | None = None) -> list[DagsterRun]:
+    """The runs that are working or waiting, newest first; those whose worker died on this host are ended first."""
+    found = _reaped(instance, RunsFilter(job_name=job, statuses=_UNFINISHED), limit)
+    return [run for run in found if run.status in _UNFINISHED]
+
+
 def _reaped(instance: DagsterInstance, which: RunsFilter, limit: int) -> list[DagsterRun]:
     """Some runs, newest first; those that no process works for any more are ended first."""
     return [
@@ -202,12 +221,12 @@ def _may_try(instance: DagsterInstance, tag: str, value: str, attempts: int) -> 
 
 def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
     waiting_files = list(islice(waiting(lake.storage, settings().settle_seconds), settings().batch))
-    if not waiting_files:
+    readings = list(islice(lake.ledger.readings(), settings().batch))
+    if not waiting_files and not readings:
         return dg.SkipReason("no settled file in input/")
-    unfinished = _reaped(instance, RunsFilter(job_name="intake", statuses=_UNFINISHED), 5)
-    if any(run.status in _UNFINISHED for run in unfinished):
+    if unfinished_runs(instance, 5, job="intake"):
         return dg.SkipReason("a run is taking files already")
-    said = "\n".join(f"{entry.key} {entry.etag}" for entry in waiting_files)
+    said = "\n".join([*(f"{entry.key} {entry.etag}" for entry in waiting_files), *readings])
     batch = hashlib.sha256(said.encode()).hexdigest()[:16]
     attempt = instance.get_runs_count(RunsFilter(tags={BATCH: batch}))
     if not _may_try(instance, BATCH, batch, attempt):

@@ -65,9 +65,24 @@ def due(ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
             found = {mark: ledger.get(mark) for mark in marks}
             ready = {mark: delivery for mark, delivery in found.items() if delivery and delivery.state is State.READ}
             deliveries[period] = tuple(sorted(ready))
-            asked[period] = _asked(ledger.storage, theme, period, ready.values())
+            asked[period] = set()
+            for layer in {_layer_of(mark) for mark in ready}:
+                causes = [delivery for mark, delivery in ready.items() if _layer_of(mark) == layer]
+                asked[period] |= _from_layer(layer, _asked(ledger.storage, theme, period, causes))
         groups += _grouped(theme, asked, deliveries)
     return sorted(groups, key=lambda group: (group.theme, group.periods))
+
+
+def _layer_of(mark: str) -> str:
+    """The layer from which on a mark asks for a period; nothing for all of them."""
+    _, _, layer = mark.partition(".")[2].partition(".")
+    return layer
+
+
+def _from_layer(layer: str, tables: set[str]) -> set[str]:
+    """Of some tables, those of a layer and of the layers made from it."""
+    wanted = list(Layer)[list(Layer).index(Layer(layer)) :] if layer else list(Layer)
+    return {table for table in tables if Layer(table.partition("/")[0]) in wanted}
 
 
 def _asked(storage: Storage, theme: Theme, period: str, deliveries: Iterable[Delivery]) -> set[str]:

@@ -21,6 +21,7 @@ import polars as pl
 
 from elexxion_assets.declare import Dataset, Layer, Refusal, Table, TextTable, Theme
 from elexxion_assets.lake import layout
+from elexxion_assets.lake.archive import raw_file
 from elexxion_assets.lake.bronze import Bronze, write_bronze
 from elexxion_assets.lake.build import NAME, text_table
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
@@ -173,10 +174,29 @@ def _dates_it_later(themes: Mapping[str, Theme], delivery: Delivery, name: str) 
     )
 
 
-def read_again(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], delivery: Delivery) -> Delivery:
-    """Reads a delivery once more from its raw bytes, with today's code."""
-    with TemporaryDirectory(prefix="elexxion-") as directory, storage.local(delivery.raw) as file:
-        return _read(storage, ledger, themes, delivery, file, delivery.hints, Path(directory))
+def read_again(
+    storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], delivery: Delivery, taken: Taken | None = None
+) -> Delivery:
+    """Reads a delivery once more from its raw bytes, with today's code and limits.
+
+    Args:
+        storage: The lake.
+        ledger: The deliveries.
+        themes: Themes that it can belong to.
+        delivery: The delivery; of an archive that was expanded, the members are read, each for itself.
+        taken: Report to which the members of an archive that had been refused are added.
+
+    Returns:
+        The delivery as it is recorded now.
+
+    Raises:
+        Lost: its bytes are neither in `raw/` nor in an archive.
+    """
+    with TemporaryDirectory(prefix="elexxion-") as directory, raw_file(storage, delivery) as file:
+        if not is_archive(file):
+            return _read(storage, ledger, themes, delivery, file, delivery.hints, Path(directory))
+        arrival = _Arrival(file, delivery.name, delivery.sha256, delivery.received_at, delivery.hints, delivery.parent)
+        return _expand(storage, ledger, themes, arrival, delivery, Path(directory), taken or Taken())
 
 
 def _read(

@@ -11,6 +11,7 @@ from elexxion_assets.declare import Layer, Theme
 INPUT = "input/"
 RAW = "raw/"
 QUARANTINE = "quarantine/"
+ARCHIVE = "archive/"
 COMPANION = ".elexxion.json"
 """Suffix of the object that carries what a person said of the file dropped beside it."""
 

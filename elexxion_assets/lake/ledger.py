@@ -5,6 +5,7 @@
     metadata/<folder>/<delivery>_<name>.json    the same for people: `landed` while it waits to be read, then the theme,
                                                 `refused` where no theme was recognised, `archive` where it was expanded
     metadata/pending/<theme>/<period>_<mark>    a delivery by which a period still has to be built
+    metadata/pending/raw/<mark>                 a delivery that still has to be read again
 
 The record alone decides, and it never moves: whoever replaces it first has advanced the delivery, the others learn of
 it. Documents follow the record: the new one is written before the old one is removed, so after a crash there is one too
@@ -38,8 +39,10 @@ from typing import Any
 from elexxion_assets.lake.layout import safe_name
 from elexxion_assets.lake.storage import Conflict, Entry, Storage
 
-RESERVED = ("ledger", "pending", "landed", "refused", "archive", "catalogue")
+RESERVED = ("ledger", "pending", "raw", "landed", "refused", "archive", "catalogue")
 """Folders of `metadata/` that are no themes."""
+
+_READING = "metadata/pending/raw/"
 
 DROPS_KEPT = 1000
 """Repeated drops that a record remembers, the newest; a robot that drops one file every minute must not grow it."""
@@ -397,21 +400,36 @@ class Ledger:
             else:  # whoever advanced it was killed before the document moved
                 self._show(delivery, stale=[entry.key])
 
-    def mark_pending(self, theme: str, period: str, delivery_id: str) -> None:
-        """Notes that a period has to be built because of a delivery."""
+    def mark_pending(self, theme: str, period: str, delivery_id: str, layer: str = "") -> None:
+        """Notes that a period has to be built because of a delivery: all of it, or from a layer on."""
         if not re.fullmatch(r"[A-Za-z0-9-]+", delivery_id):
             raise ValueError(f"« {delivery_id} » is no delivery's id.")
         key = f"metadata/pending/{_folder_name(theme, 'theme')}/{_folder_name(period, 'period')}_{delivery_id}"
         # Every mark is a new one: a build that began before, or one of the past, knows nothing of it.
-        self.storage.write(f"{key}.{secrets.token_hex(4)}", b"")
+        self.storage.write(f"{key}.{secrets.token_hex(4)}" + (f".{layer}" if layer else ""), b"")
+
+    def mark_reading(self, delivery_id: str) -> None:
+        """Notes that a delivery has to be read again."""
+        self.storage.write(f"{_READING}{delivery_id}.{secrets.token_hex(4)}", b"")
+
+    def readings(self) -> list[str]:
+        """The marks of deliveries that have to be read again, oldest delivery first."""
+        return [entry.key.removeprefix(_READING) for entry in self.storage.list(_READING)]
+
+    def clear_reading(self, mark: str) -> None:
+        """Forgets a mark, given as `readings` gave it before the reading began."""
+        self.storage.delete(f"{_READING}{mark}")
 
     def pending(self, theme: str | None = None) -> dict[str, dict[str, list[str]]]:
         """What has to be built: theme, period, marks. The cost is that of what is pending, not of what is stored.
 
-        A mark is a delivery's id and, after a dot, what makes it the only one of its kind.
+        A mark is a delivery's id and, after a dot, what makes it the only one of its kind; after another one, the layer
+        from which on the period has to be built.
         """
         found: dict[str, dict[str, list[str]]] = {}
         for entry in self.storage.list("metadata/pending/" if theme is None else f"metadata/pending/{theme}/"):
+            if entry.key.startswith(_READING):
+                continue
             _, _, of_theme, name = entry.key.split("/")
             period, _, mark = name.rpartition("_")
             found.setdefault(of_theme, {}).setdefault(period, []).append(mark)
