@@ -65,6 +65,8 @@ class Table:
         rules: Rules beyond the columns' own.
         may_be_empty: Whether no row is a right answer, as for what is known before the first period. Such a table is
             published empty, so that it is built again when an earlier period arrives.
+        populations: Whether the function is also given `populations`, a lazy frame of `code_commune, annee, population,
+            source`: the populations municipales known, of every year, in the communes of the target vintage.
     """
 
     layer: Layer
@@ -78,3 +80,4 @@ class Table:
     datasets: tuple[str, ...] | None = None
     rules: tuple[Rule, ...] = ()
     may_be_empty: bool = False
+    populations: bool = False

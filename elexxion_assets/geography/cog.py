@@ -224,6 +224,17 @@ class Cog:
                 best, known = vintage, running
         return best, len(distinct) - known
 
+    def vintage_of(self, communes: Iterable[str]) -> int | None:
+        """The vintage whose communes are exactly these, the newest of several with the same; None where there is none.
+
+        Municipal arrondissements and the communes of overseas collectivities do not count.
+        """
+        listed = {code for code in communes if code not in COMMUNE_OF and not code.startswith(COLLECTIVITIES)}
+        for vintage in reversed(self.vintages):
+            if listed == {code for code in self.codes(vintage) if not code.startswith(COLLECTIVITIES)}:
+                return vintage
+        return None
+
     def passage(self, vintage: int | None, target: int | None = None) -> pl.DataFrame:
         """Where the figures of every commune of a vintage go.
 

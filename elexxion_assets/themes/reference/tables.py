@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from elexxion_assets.columns import ANNEE, COMMUNE
+from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Dataset, Frame, Kind, Layer, Table
 from elexxion_assets.themes.reference.datasets import (
+    APPARTENANCE,
     ARRONDISSEMENTS_PLM,
     CODES_POSTAUX,
     COMMUNES,
@@ -74,7 +75,16 @@ TABLES = (
     _silver(MOUVEMENTS, "Events on communes since 1943, as Insee knows them at a vintage."),
     _silver(DEPARTEMENTS, "Départements of a vintage."),
     _silver(REGIONS, "Régions of a vintage."),
-    _silver(PASSAGE, "Pairs of codes: from any vintage to the vintage of the table."),
+    _silver(PASSAGE, "Pairs of codes: from any vintage, or from each, to the vintage of the table."),
+    Table(
+        layer=Layer.SILVER,
+        name=APPARTENANCE.name,
+        description="Département, région, EPCI and zone d'emploi of every commune of a vintage.",
+        columns=(MILLESIME, *APPARTENANCE.columns, COMMUNE_CIBLE, PART, MOTIF),
+        key=(*APPARTENANCE.key, COMMUNE_CIBLE.name),
+        inputs=(APPARTENANCE.name,),
+        function=of_vintage,
+    ),
     _silver(ARRONDISSEMENTS_PLM, "Arrondissements municipaux and their commune."),
     _silver(CODES_POSTAUX, "Postal codes of the communes, several of each where there are."),
     Table(
