@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -48,13 +48,13 @@ class Edition:
         version: The vintage, and after a dash what it is made of when it is not the package's own: equal versions carry
             codes to the same communes.
         sources: Tables of the lake that it stands on, as the inputs of a table are told.
-        left_aside: What of the lake's files does not count, and why.
+        left_aside: Which later tables of the lake do not count, by name and period, and why.
     """
 
     cog: Cog
     version: str
     sources: tuple[Mapping[str, str], ...] = ()
-    left_aside: tuple[str, ...] = ()
+    left_aside: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @property
     def target(self) -> int:
@@ -97,14 +97,27 @@ def _version(table: pl.DataFrame) -> str:
     return hashlib.sha256(table.write_csv().encode()).hexdigest()[:8]
 
 
-def disagreements(storage: Storage) -> dict[int, list[str]]:
-    """By vintage, where lists of communes in the lake differ from what the built-in edition knows of that vintage."""
-    known = Cog.builtin()
-    return {
-        vintage: known.disagreements(_as_insee_lists(_read(storage, entry)), vintage)
-        for vintage, entry in _held(storage)[COMMUNES].items()
-        if vintage <= known.newest
-    }
+def standing(storage: Storage, table: str, period: int) -> list[str]:
+    """What a silver table of theme reference counts for in the geography of the lake, in words; nothing if it is none.
+
+    Args:
+        storage: The lake.
+        table: Name of the table.
+        period: Its vintage or year.
+    """
+    known, edition = Cog.builtin(), edition_of(storage)
+    name = f"{THEME}/{Layer.SILVER}/{table}"
+    if any((source["table"], source["period"]) == (name, str(period)) for source in edition.sources):
+        return [f"Codes are carried by it: the newest communes known are those of {edition.cog.newest}"]
+    if (table, period) in edition.left_aside:
+        return [f"No code is carried by it, and all tables stay as they are: {edition.left_aside[table, period]}"]
+    entry = _held(storage).get(table, {}).get(period)
+    if table != COMMUNES or entry is None:
+        return []
+    differences = known.disagreements(_as_insee_lists(_read(storage, entry)), period)
+    if differences:
+        return [f"It differs from the built-in edition, which counts up to {known.newest}: {_some(differences)}"]
+    return [f"Its communes are those that the built-in edition has in {period}"]
 
 
 @cache
@@ -154,7 +167,7 @@ class _Making:
         self.held = held
         self.known = Cog.builtin()
         self.cog = self.known
-        self.left: list[str] = []
+        self.left: dict[tuple[str, int], str] = {}
         self.used: list[tuple[Entry, pl.DataFrame]] = []
 
     def edition(self) -> Edition:
@@ -168,7 +181,7 @@ class _Making:
             cog=self.cog,
             version=f"{self.cog.newest}-{made_of}" if self.used else _built_in().version,
             sources=tuple(_source(self.storage, entry) for entry, _ in self.used),
-            left_aside=tuple(self.left),
+            left_aside=self.left,
         )
 
     def _add_communes(self) -> None:
@@ -183,10 +196,10 @@ class _Making:
                 # A wrong file of events is no reason to leave a right list of communes aside.
                 extended, _ = _extended(self.cog, lists, vintage, None)
                 if extended is not None:
-                    self.left.append(f"the events of {_period(entry)} do not count: {_some(problems)}")
+                    self.left[MOUVEMENTS, int(_period(entry))] = _some(problems)
                     entry, events = None, None
             if extended is None:
-                self.left.append(f"the communes of {vintage} do not count: {_some(problems)}")
+                self.left[COMMUNES, vintage] = _some(problems)
                 continue
             self.cog = extended
             self.used.append((listed, lists))
@@ -217,10 +230,7 @@ class _Making:
                 continue
             pairs = _pairs(_read(self.storage, entry))
             if strange := sorted(set(pairs["code_cible"]) - self.cog.codes(vintage)):
-                said = (
-                    f"the passage table of {vintage} does not count: in {vintage} there is no commune {_some(strange)}"
-                )
-                self.left.append(said)
+                self.left[PASSAGE, vintage] = f"in {vintage} there is no commune {_some(strange)}"
                 continue
             self.cog = dataclasses.replace(self.cog, tables=pl.concat([self.cog.tables, pairs]))
             self.used.append((entry, pairs))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
-from elexxion_assets.declare import Dataset, Frame, Kind, Layer, Table
+from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.geography import Cog
 from elexxion_assets.themes.reference.datasets import (
     APPARTENANCE,
     ARRONDISSEMENTS_PLM,
@@ -24,6 +25,13 @@ MILLESIME = ANNEE.but(
     examples=("2024",),
     source_names=(),
 )
+EST_CONNUE = Column(
+    name="est_connue",
+    kind=Kind.BOOLEAN,
+    description="Whether the COG that comes with the package has the commune in that vintage; null for parts of "
+    "communes and for later vintages",
+    required=False,
+)
 OLDEST_POPULATION = 5
 """Vintages back to which a population is looked for: that of a year is published three years later."""
 
@@ -36,6 +44,16 @@ def of_vintage(rows: Frame, *, period: str) -> Frame:
 def as_published(rows: Frame, *, period: str) -> Frame:
     """The rows; their year is among them."""
     return rows
+
+
+def communes_of_vintage(rows: Frame, *, period: str) -> Frame:
+    """The list of communes of a vintage, set against what the package's own edition knows of it."""
+    known, vintage = Cog.builtin(), int(period)
+    listed = of_vintage(rows, period=period)
+    if vintage not in known.vintages:
+        return listed.with_columns(nw.lit(None, dtype=nw.Boolean()).alias(EST_CONNUE.name))
+    there = nw.col("code_commune").is_in(sorted(known.codes(vintage)))
+    return listed.with_columns(nw.when(nw.col("type") == "COM").then(there).alias(EST_CONNUE.name))
 
 
 def communes_of(communes: Frame, departements: Frame, regions: Frame, population: Frame, *, period: str) -> Frame:
@@ -71,7 +89,22 @@ _CODE_DEPARTEMENT, _CODE_REGION = COMMUNES.columns[3:5]
 _POPULATION = POPULATION.columns[3]
 
 TABLES = (
-    _silver(COMMUNES, "Communes of a vintage, their parts (délégué or associated) and arrondissements municipaux."),
+    Table(
+        layer=Layer.SILVER,
+        name=COMMUNES.name,
+        description="Communes of a vintage, their parts (délégué or associated) and arrondissements municipaux.",
+        columns=(MILLESIME, *COMMUNES.columns, EST_CONNUE),
+        key=COMMUNES.key,
+        inputs=(COMMUNES.name,),
+        function=communes_of_vintage,
+        rules=(
+            Rule(
+                name="communes_connues",
+                description="Every commune is one of the package's own edition, by which codes are carried in that case",
+                broken=~nw.col(EST_CONNUE.name),
+            ),
+        ),
+    ),
     _silver(MOUVEMENTS, "Events on communes since 1943, as Insee knows them at a vintage."),
     _silver(DEPARTEMENTS, "Départements of a vintage."),
     _silver(REGIONS, "Régions of a vintage."),
