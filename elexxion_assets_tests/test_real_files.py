@@ -131,7 +131,7 @@ def test_every_row_of_every_file_is_in_silver_or_in_quarantine_or_of_an_older_re
         ("donnee-securité.csv", State.READ, ""),
         ("Presidentielle-2017-T1.xlsx", State.READ, ""),
         ("PR17_BVot_T1_FE2.xlsx", State.REFUSED, "65,536"),
-        ("info-complements-data.gouv-2023-geographie2024-produit-le2024-07-05.xlsx", State.REFUSED, "known datasets"),
+        ("info-complements-data.gouv-2023-geographie2024-produit-le2024-07-05.xlsx", State.READ, "appartenance"),
         ("train_fraud_labels.json", State.REFUSED, "not JSON"),
         ("candidatures-legislatives2024-t1.csv", State.REFUSED, "without results"),
     ],

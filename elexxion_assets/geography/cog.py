@@ -402,8 +402,11 @@ class Cog:
             before, after = set(self.communes["code_commune"]), set(communes["code_commune"])
             found, unexplained = insee.movements_between(date(vintage, 1, 1), before, after, was, now)
             if unexplained:
+                some = ", ".join(unexplained[:5]) + (
+                    f" and {len(unexplained) - 5} more" if len(unexplained) > 5 else ""
+                )
                 raise ValueError(
-                    f"the list of {vintage} does not say what became of, or where from came, {', '.join(unexplained)}: "
+                    f"the list of {vintage} does not say what became of, or where from came, {some}: "
                     "give INSEE's file of events on communes of that vintage too"
                 )
             new = pl.DataFrame([dataclasses.astuple(one) for one in found], schema=movements.schema, orient="row")

@@ -255,9 +255,9 @@ def _extended(
         return None, [str(error)]
     known, told = cog.codes(cog.newest), extended.codes(cog.newest)
     problems = [
-        *extended.inconsistencies,
         *(f"{code} was a commune in {cog.newest}, and nothing says what became of it" for code in sorted(known - told)),
         *(f"{code} was no commune in {cog.newest}, and nothing says where it is from" for code in sorted(told - known)),
+        *extended.inconsistencies,
     ]
     return (None, problems) if problems else (extended, ())
 

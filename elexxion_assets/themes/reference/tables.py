@@ -100,7 +100,7 @@ TABLES = (
         rules=(
             Rule(
                 name="communes_connues",
-                description="Every commune is one of the package's own edition, by which codes are carried in that case",
+                description="Every commune is one that the edition of the package has in that vintage",
                 broken=~nw.col(EST_CONNUE.name),
             ),
         ),
