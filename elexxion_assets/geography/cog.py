@@ -230,10 +230,21 @@ class Cog:
         Municipal arrondissements and the communes of overseas collectivities do not count.
         """
         listed = {code for code in communes if code not in COMMUNE_OF and not code.startswith(COLLECTIVITIES)}
-        for vintage in reversed(self.vintages):
-            if listed == {code for code in self.codes(vintage) if not code.startswith(COLLECTIVITIES)}:
-                return vintage
-        return None
+        there = {code: spans for code, spans in self._lifetimes.items() if not code.startswith(COLLECTIVITIES)}
+        if not listed <= there.keys():
+            return None
+        # Per vintage, the communes that are there and not listed, or the other way round.
+        apart = [0] * (self.newest + 2 - FIRST_VINTAGE)
+        for code, spans in there.items():
+            for first, end in spans:
+                apart[first - FIRST_VINTAGE] += -1 if code in listed else 1
+                apart[end - FIRST_VINTAGE] -= -1 if code in listed else 1
+        missing = len(listed)
+        found = None
+        for vintage in self.vintages:
+            missing += apart[vintage - FIRST_VINTAGE]
+            found = vintage if missing == 0 else found
+        return found
 
     def passage(self, vintage: int | None, target: int | None = None) -> pl.DataFrame:
         """Where the figures of every commune of a vintage go.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +13,11 @@ import pytest
 from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Frame, Geography, Kind, Layer, Table, Theme, Yearly
 from elexxion_assets.geography import Cog, Motif
-from elexxion_assets.lake import layout
-from elexxion_assets.lake.build import publish, stage
-from elexxion_assets.lake.due import due, settle
+from elexxion_assets.lake.build import stage
 from elexxion_assets.lake.edition import BUILT_IN, edition_of, populations_of
-from elexxion_assets.lake.explain import explain
-from elexxion_assets.lake.intake import Taken, drop, take, waiting
-from elexxion_assets.lake.ledger import Delivery, Ledger
 from elexxion_assets.lake.storage import DirectoryStorage, Entry
 from elexxion_assets.themes.reference import THEME as REFERENCE
+from elexxion_assets_tests.small_lake import SmallLake
 
 COG = Cog.builtin()
 NEXT = COG.newest + 1
@@ -85,70 +80,27 @@ YEAR = "2023"
 
 
 class Listings(DirectoryStorage):
-    """A lake in a directory that counts what is asked of it."""
+    """A lake in a directory that counts how often the reference tables are listed."""
 
     listed = 0
 
-    def list(self, prefix: str = "", after: str = "") -> Iterator[Entry]:
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         if prefix.startswith("output/argent/reference"):
             self.listed += 1
         return super().list(prefix, after)
 
 
-class Lake:
-    """A lake in a directory, with the verbs of a pass."""
-
-    def __init__(self, root: Path) -> None:
-        self.storage = Listings(root)
-        self.ledger = Ledger(self.storage)
-        self.built: list[str] = []
-
-    def drop(self, name: str, content: str, **hints: str) -> Delivery:
-        drop(self.storage, name, content.encode(), hints)
-        taken = Taken()
-        for entry in list(waiting(self.storage, 0)):
-            take(self.storage, self.ledger, THEMES, entry, taken)
-        [delivery] = taken.deliveries
-        return delivery
-
-    def build(self) -> list[str]:
-        """Builds what is due until nothing is; gives the tables published, in order."""
-        self.built = []
-        while groups := due(self.ledger, THEMES):
-            for group in groups:
-                theme = THEMES[group.theme]
-                for name in group.tables:
-                    layer, _, table = name.partition("/")
-                    for period in group.periods:
-                        staging = stage(
-                            self.storage, self.ledger, THEMES, theme, theme.table(Layer(layer), table), period
-                        )
-                        with staging as staged:
-                            if not staged.refused:
-                                publish(self.storage, staged)
-                                self.built.append(f"{theme.name}/{name}/{period}")
-                settle(self.storage, self.ledger, THEMES, group)
-        return self.built
+class Lake(SmallLake):
+    """A lake of the geography and of one theme that stands on it."""
 
     def totals(self) -> dict[str, float]:
-        return dict(self.rows("totals", Layer.GOLD).select("code_commune", "total").iter_rows())
-
-    def rows(self, table: str, layer: Layer = Layer.SILVER, theme: str = "places", period: str = YEAR) -> pl.DataFrame:
-        with self.storage.local(layout.table_key(theme, layer, table, period)) as file:
-            return pl.read_parquet(file)
-
-    def document(self, table: str, layer: Layer = Layer.SILVER) -> dict[str, object]:
-        return json.loads(self.storage.read(layout.table_document_key("places", layer, table, YEAR)))  # type: ignore[no-any-return]
-
-    def why(self, name: str) -> str:
-        [story] = explain(self.storage, self.ledger, THEMES, name)
-        return " ".join(story["story"])
+        return dict(self.rows("places/gold/totals", YEAR).select("code_commune", "total").iter_rows())
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """A lake that holds counts of three villages, built."""
-    lake = Lake(tmp_path / "lake")
+    lake = Lake(Listings(tmp_path / "lake"), THEMES)
     lake.drop("counts.csv", counts(dict.fromkeys(VILLAGES, 10)))
     lake.build()
     return lake
@@ -183,17 +135,17 @@ MERGER = (("32", "01002", "01004"), ("32", "01004", "01004"))
 
 def test_a_list_of_the_next_vintage_with_its_events_becomes_the_target(lake: Lake) -> None:
     assert lake.totals() == dict.fromkeys(VILLAGES, 10.0)
-    assert lake.document("counts")["cog"] == {"target": str(COG.newest), "version": str(COG.newest)}
+    assert lake.document("places/silver/counts", YEAR)["cog"] == {"target": str(COG.newest), "version": str(COG.newest)}
     lake.drop(f"v_commune_{NEXT}.csv", communes(gone={"01002": "01004"}))
     lake.drop(f"v_mvt_commune_{NEXT}.csv", events(*MERGER))
     built = lake.build()
     assert lake.totals() == {"01004": 20.0, "01005": 10.0}
-    silver = lake.rows("counts").row(by_predicate=pl.col("code_commune") == "01002", named=True)
+    silver = lake.rows("places/silver/counts", YEAR).row(by_predicate=pl.col("code_commune") == "01002", named=True)
     assert (silver["code_commune_cible"], silver["part"], silver["motif"]) == ("01004", 1.0, Motif.MERGED)
-    document = lake.document("counts")
-    assert document["cog"]["target"] == str(NEXT)  # type: ignore[index]
-    assert document["cog"]["version"].startswith(f"{NEXT}-")  # type: ignore[index]
-    told = {(item.get("table"), item.get("period")) for item in document["inputs"]}  # type: ignore[attr-defined]
+    document = lake.document("places/silver/counts", YEAR)
+    assert document["cog"]["target"] == str(NEXT)
+    assert document["cog"]["version"].startswith(f"{NEXT}-")
+    told = {(item.get("table"), item.get("period")) for item in document["inputs"]}
     assert told >= {("reference/silver/communes", str(NEXT)), ("reference/silver/mouvements", str(NEXT))}
     # Reference tables first, each table of the others once, and nothing is due any more.
     assert [name for name in built if name.startswith("places")] == built[-2:]
@@ -208,7 +160,7 @@ def test_what_arrives_after_it_is_carried_to_it_at_once(lake: Lake) -> None:
     built = lake.build()
     assert built.index(f"reference/silver/communes/{NEXT}") < built.index("places/silver/counts/2022")
     assert built.count("places/silver/counts/2022") == 1
-    carried = lake.rows("counts", period="2022")
+    carried = lake.rows("places/silver/counts", "2022")
     assert set(carried["code_commune_cible"]) == {"01004", "01005"}
     # The first counts, built before, followed: no event says so, but the list's delegated communes do.
     assert lake.totals() == {"01004": 20.0, "01005": 10.0}
@@ -262,11 +214,12 @@ def test_an_older_list_that_differs_is_told_of_and_the_built_in_edition_counts(l
     assert f"It differs from the built-in edition, which counts up to {COG.newest}" in told
     assert f"01002 is here in {COG.newest} but not in the list" in told
     assert f"01999 is in the list of {COG.newest} but not here" in told
-    rows = lake.rows("communes", theme="reference", period=str(COG.newest))
+    rows = lake.rows("reference/silver/communes", str(COG.newest))
     assert rows.filter(~pl.col("est_connue"))["code_commune"].to_list() == ["01999"]
 
 
 def test_a_lake_without_reference_files_pays_one_listing_per_table(lake: Lake) -> None:
+    assert isinstance(lake.storage, Listings)
     lake.storage.listed = 0
     table = PLACES.table(Layer.SILVER, "counts")
     with stage(lake.storage, lake.ledger, THEMES, PLACES, table, YEAR) as staged:
@@ -284,7 +237,7 @@ def test_an_official_passage_table_of_the_next_vintage_has_the_last_word(lake: L
     )
     lake.build()
     assert lake.totals() == {"01004": 10.0, "01005": 20.0}
-    moved = lake.rows("counts").row(by_predicate=pl.col("code_commune") == "01002", named=True)
+    moved = lake.rows("places/silver/counts", YEAR).row(by_predicate=pl.col("code_commune") == "01002", named=True)
     assert moved["motif"] == Motif.OFFICIAL
 
 
@@ -297,7 +250,7 @@ def test_a_passage_table_to_communes_that_are_none_is_left_aside(lake: Lake) -> 
 
 
 def test_populations_of_the_lake_are_given_and_make_due_only_what_uses_them(lake: Lake) -> None:
-    before = lake.rows("totals", Layer.GOLD)
+    before = lake.rows("places/gold/totals", YEAR)
     assert set(before["source"]) == {BUILT_IN}
     known = dict(COG.populations.filter(pl.col("annee") == int(YEAR)).select("code_commune", "population").iter_rows())
     assert dict(before.select("code_commune", "population").iter_rows()) == {code: known[code] for code in VILLAGES}
@@ -306,7 +259,7 @@ def test_populations_of_the_lake_are_given_and_make_due_only_what_uses_them(lake
     lake.drop("population_municipale.csv", "codgeo;libgeo;p23_pop\n" + "".join(lines))
     built = lake.build()
     assert [name for name in built if name.startswith("places")] == [f"places/gold/totals/{YEAR}"]
-    after = lake.rows("totals", Layer.GOLD)
+    after = lake.rows("places/gold/totals", YEAR)
     assert set(after["source"]) == {"reference/silver/population"}
     assert dict(after.select("code_commune", "population").iter_rows()) == {c: known[c] + 1 for c in VILLAGES}
     assert lake.build() == []
