@@ -13,12 +13,12 @@ import narwhals as nw
 
 from elexxion_assets.columns import CODE_ZONE_EMPLOI, REGION, ZONAGE
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Match, TextTable, slug
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.emploi.files import (
     TRIMESTRE,
     WIDE_ANNEE,
     YEAR,
     period,
-    release_named,
     unpivot_years,
 )
 

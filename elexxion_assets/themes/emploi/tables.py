@@ -257,19 +257,17 @@ def _zones(membership: Frame, rates: Frame, year: int) -> Frame:
 def communes(
     base: Frame, extract: Frame, seekers: Frame, incomes: Frame, rates: Frame, membership: Frame, *, period: str
 ) -> Frame:
-    """One row per commune that some source has a figure for, in the year `period`."""
+    """One row per commune that some source knows, in the year `period`; the rate of its zone is no knowledge of it."""
     year = int(period)
-    zones = _zones(membership, rates, year)
     sources = [
         _counts(base, year),
         _rates(base, extract, year),
         _job_seekers(seekers, year),
         _incomes(incomes, year),
-        zones.filter(~nw.col("taux_chomage_zone_emploi").is_null()),
     ]
     places = nw.concat([source.select("code_commune") for source in sources], how="vertical").unique("code_commune")
     gold = places.with_columns(annee=nw.lit(year))
-    for source in (*sources[:-1], zones):
+    for source in (*sources, _zones(membership, rates, year)):
         gold = gold.join(source, on="code_commune", how="left")
     return gold.select(column.name for column in COMMUNES_COLUMNS)
 
@@ -474,7 +472,7 @@ TABLES = (
         ),
         function=communes,
         lookback=CARRIED_YEARS,
-        # Rates of zones reach further back than any census, and without a table of memberships say nothing of communes.
+        # Rates of zones reach further back than any census.
         may_be_empty=True,
         rules=(_ACTIVE_SUM, _ACTIVE_WITHIN),
     ),
