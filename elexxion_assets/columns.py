@@ -66,3 +66,22 @@ MOTIF = Column(
     description="Why code_commune_cible differs from the published code, or that it does not",
     examples=("merged",),
 )
+ZONAGE = Column(
+    name="zonage",
+    kind=Kind.TEXT,
+    description="Year of the zoning (zones d'emploi of 2010, of 2020); the codes of two zonings are not comparable",
+    pattern="(?:19|20)[0-9]{2}",
+    optional_in_file=True,
+    examples=("2020",),
+    counter_examples=("20",),
+)
+CODE_ZONE_EMPLOI = Column(
+    name="code_zone_emploi",
+    kind=Kind.TEXT,
+    description="Code of the zone d'emploi in its zoning; it begins with 00 where the zone lies in several régions",
+    pattern="[0-9]{4}",
+    width=4,
+    optional_in_file=True,
+    examples=("0051", "9407"),
+    counter_examples=("ZE51", "94070"),
+)

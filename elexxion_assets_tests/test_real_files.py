@@ -173,7 +173,7 @@ def test_the_units_and_votes_of_elections_are_in_the_target_cog(
         ("donnee-securité.csv", State.READ, ""),
         ("Presidentielle-2017-T1.xlsx", State.READ, ""),
         ("PR17_BVot_T1_FE2.xlsx", State.REFUSED, "65,536"),
-        ("info-complements-data.gouv-2023-geographie2024-produit-le2024-07-05.xlsx", State.REFUSED, "known datasets"),
+        ("info-complements-data.gouv-2023-geographie2024-produit-le2024-07-05.xlsx", State.READ, "appartenance"),
         ("train_fraud_labels.json", State.REFUSED, "not JSON"),
         ("candidatures-legislatives2024-t1.csv", State.REFUSED, "without results"),
     ],

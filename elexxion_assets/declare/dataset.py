@@ -145,6 +145,8 @@ class Dataset:
         unpivot: For a layout in which one row covers several periods, side by side in its columns: gives bronze one row
             per source row and period. All text, `_line` kept, nothing left out. `period` and `normalise` then see these
             rows, and `TextTable.columns` stays the file's own.
+        period_of_rows: For a file whose facts may leave the period open: asked instead of `period`, with all rows too,
+            gives one text for the whole table. May raise `Refusal`.
         addresses: Where `elexxion fetch` finds its newest release; only addresses that public text confirms.
         licence: Licence under which the publisher gives what lies there.
         part: For a dataset published in parts that a person may drop one by one (one file per département): gives the
@@ -166,6 +168,7 @@ class Dataset:
     normalise: Callable[[Dataset, Frame, TextTable], Frame] = rename_columns
     geography: Geography | None = None
     unpivot: Callable[[Dataset, Frame, TextTable], Frame] | None = None
+    period_of_rows: Callable[[TextTable, Frame], str] | None = None
     addresses: tuple[str, ...] = ()
     licence: str = "Licence Ouverte 2.0"
     part: nw.Expr | None = None

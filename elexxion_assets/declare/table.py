@@ -95,6 +95,8 @@ class Table:
         thresholds: What is told as drift.
         may_be_empty: Whether no row is a right answer, as for what is known before the first period. Such a table is
             published empty, so that it is built again when an earlier period arrives.
+        populations: Whether the function is also given `populations`, a lazy frame of `code_commune, annee, population,
+            source`: the populations municipales known, of every year, in the communes of the target vintage.
     """
 
     layer: Layer
@@ -110,3 +112,4 @@ class Table:
     totals: Callable[..., Frame] | None = None
     thresholds: Thresholds = Thresholds()
     may_be_empty: bool = False
+    populations: bool = False

@@ -224,6 +224,28 @@ class Cog:
                 best, known = vintage, running
         return best, len(distinct) - known
 
+    def vintage_of(self, communes: Iterable[str]) -> int | None:
+        """The vintage whose communes are exactly these, the newest of several with the same; None where there is none.
+
+        Municipal arrondissements and the communes of overseas collectivities do not count.
+        """
+        listed = {code for code in communes if code not in COMMUNE_OF and not code.startswith(COLLECTIVITIES)}
+        there = {code: spans for code, spans in self._lifetimes.items() if not code.startswith(COLLECTIVITIES)}
+        if not listed <= there.keys():
+            return None
+        # Per vintage, the communes that are there and not listed, or the other way round.
+        apart = [0] * (self.newest + 2 - FIRST_VINTAGE)
+        for code, spans in there.items():
+            for first, end in spans:
+                apart[first - FIRST_VINTAGE] += -1 if code in listed else 1
+                apart[end - FIRST_VINTAGE] -= -1 if code in listed else 1
+        missing = len(listed)
+        found = None
+        for vintage in self.vintages:
+            missing += apart[vintage - FIRST_VINTAGE]
+            found = vintage if missing == 0 else found
+        return found
+
     def passage(self, vintage: int | None, target: int | None = None) -> pl.DataFrame:
         """Where the figures of every commune of a vintage go.
 
@@ -391,8 +413,11 @@ class Cog:
             before, after = set(self.communes["code_commune"]), set(communes["code_commune"])
             found, unexplained = insee.movements_between(date(vintage, 1, 1), before, after, was, now)
             if unexplained:
+                some = ", ".join(unexplained[:5]) + (
+                    f" and {len(unexplained) - 5} more" if len(unexplained) > 5 else ""
+                )
                 raise ValueError(
-                    f"the list of {vintage} does not say what became of, or where from came, {', '.join(unexplained)}: "
+                    f"the list of {vintage} does not say what became of, or where from came, {some}: "
                     "give INSEE's file of events on communes of that vintage too"
                 )
             new = pl.DataFrame([dataclasses.astuple(one) for one in found], schema=movements.schema, orient="row")

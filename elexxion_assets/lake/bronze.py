@@ -67,10 +67,10 @@ def write_bronze(
     Raises:
         Refusal: the dataset cannot tell the period of the file.
     """
-    period = dataset.period(table)
+    rows: Frame = nw.from_native(frame)
+    period = dataset.period_of_rows(table, rows) if dataset.period_of_rows is not None else dataset.period(table)
     expression = nw.lit(period) if isinstance(period, str) else period
     known = nw.when(expression.str.contains(f"^(?:{theme.periods.pattern})$")).then(expression)
-    rows: Frame = nw.from_native(frame)
     if dataset.unpivot is not None:
         rows = dataset.unpivot(dataset, rows, table)
     keyed = rows.with_columns(known.alias("_period")).to_native()

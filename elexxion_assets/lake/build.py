@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,13 +19,12 @@ import polars as pl
 
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Frame, Geography, Kind, Layer, Table, TextTable, Theme
-from elexxion_assets.geography import Cog
 from elexxion_assets.lake import comparison, layout
+from elexxion_assets.lake.edition import Edition, edition_of, populations_of
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.quality import checks, contract
-from elexxion_assets.settings import settings
 
 PROVENANCE = ("_delivery", "_line")
 """Columns at the end of every silver table: the delivery (and, after a dot, which of its tables) and the line."""
@@ -61,6 +60,8 @@ class Staged:
         results: One result per check.
         inputs: Where the rows come from: deliveries for silver, tables otherwise.
         counts: Source rows, rows in quarantine, rows of older releases, rows that came again (silver).
+        cog: Of the COG by which codes were carried or populations were given, the target vintage and the versions;
+            empty where none was needed.
         replaces: Version of the published table when the making began, or empty where there was none.
         profile: How its values are spread, see `quality.profile`; empty for platinum.
         revisions: What it changes in the published table, see `quality.drift.revisions`; empty where nothing is new.
@@ -74,6 +75,7 @@ class Staged:
     results: list[checks.CheckResult]
     inputs: list[dict[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    cog: dict[str, str] = field(default_factory=dict)
     replaces: str = ""
     profile: dict[str, Any] = field(default_factory=dict)
     revisions: dict[str, Any] = field(default_factory=dict)
@@ -119,9 +121,10 @@ def stage(
         inputs: list[dict[str, str]] = []
         counts: dict[str, int] = {}
         frames: list[Frame] = []
+        edition = edition_of(storage) if needs_cog(theme, table) else None
         for name in table.inputs:
             if table.layer is Layer.SILVER:
-                source = _Contracted(storage, ledger, theme, theme.dataset(name), period, scratch, stack)
+                source = _Contracted(storage, ledger, theme, theme.dataset(name), period, scratch, stack, edition)
                 frames.append(nw.from_native(source.rows()))
                 inputs += source.inputs
                 for what, count in source.counts.items():
@@ -135,14 +138,21 @@ def stage(
                 frame, read = _scan(storage, owner, parent, wanted, stack)
                 frames.append(nw.from_native(frame))
                 inputs += read
+        cog: dict[str, str] = {}
+        given: dict[str, Frame] = {}
+        if edition is not None:
+            cog = cog_of(storage, table, edition)
+            inputs += map(dict, edition.sources)
+        if table.populations:
+            given["populations"] = nw.from_native(populations_of(storage).table.lazy())
         provenance = PROVENANCE if table.layer is Layer.SILVER else ()
         # Engines count in types of their own; the lake holds one integer and one floating type.
         columns = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
-        made = table.function(*frames, period=period).select(*columns, *provenance).to_native()
+        made = table.function(*frames, period=period, **given).select(*columns, *provenance).to_native()
         file = scratch / "staged.parquet"
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
-        made.sink_parquet(file, metadata=_footer(theme, table, period, inputs))
+        made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
         rows = pl.scan_parquet(file)
         judged = checks.judge(table, rows, provenance)
         results, revisions = judged.results, dict[str, Any]()
@@ -162,10 +172,39 @@ def stage(
             results=results,
             inputs=inputs,
             counts=counts,
+            cog=cog,
             replaces=published.etag if published else "",
             profile=judged.profile,
             revisions=revisions,
         )
+
+
+def needs_cog(theme: Theme, table: Table) -> bool:
+    """Whether a table depends on the edition of the COG: it carries codes, or is given populations."""
+    carries = table.layer is Layer.SILVER and any(theme.dataset(name).geography for name in table.inputs)
+    return carries or table.populations
+
+
+def cog_of(storage: Storage, table: Table, edition: Edition) -> dict[str, str]:
+    """By what a table is made now: the target vintage, the version of the edition, that of the populations."""
+    made_by = {"target": str(edition.target), "version": edition.version}
+    return made_by | ({"populations": populations_of(storage).version} if table.populations else {})
+
+
+def outdated(storage: Storage, theme: Theme, table: Table, periods: Iterable[str]) -> list[str]:
+    """The periods, of these, for which a table is published by another edition of the COG than the lake has now."""
+    if not needs_cog(theme, table):
+        return []
+    now = cog_of(storage, table, edition_of(storage))
+    found = []
+    for period in periods:
+        key = layout.table_document_key(theme.name, table.layer, table.name, period)
+        try:
+            if json.loads(storage.read(key)).get("cog") != now:
+                found.append(period)
+        except KeyError:
+            continue  # not published
+    return found
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
@@ -218,6 +257,7 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": staged.inputs,
         "counts": staged.counts,
+        "cog": staged.cog,
         "synthetic": staged.synthetic,
         "checks": [result.as_json() for result in staged.results],
         "revisions": staged.revisions,
@@ -268,11 +308,14 @@ def periods_of(storage: Storage, theme: Theme, layer: Layer, name: str) -> list[
     return sorted(key.removesuffix(".parquet") for key in keys if key.endswith(".parquet"))
 
 
-def _footer(theme: Theme, table: Table, period: str, inputs: list[dict[str, str]]) -> dict[str, str]:
+def _footer(
+    theme: Theme, table: Table, period: str, inputs: list[dict[str, str]], cog: dict[str, str]
+) -> dict[str, str]:
     return {
         "elexxion.table": f"{theme.name}/{table.layer}/{table.name}",
         "elexxion.period": period,
         "elexxion.inputs": json.dumps(inputs, ensure_ascii=False),
+        "elexxion.cog": json.dumps(cog),
     }
 
 
@@ -336,7 +379,9 @@ class _Contracted:
         period: str,
         scratch: Path,
         stack: ExitStack,
+        edition: Edition | None,
     ) -> None:
+        self.edition = edition
         self.storage = storage
         self.ledger = ledger
         self.theme = theme
@@ -398,8 +443,8 @@ class _Contracted:
         if bad.height:
             # A line with anything wrong goes whole: its other rows are no doubles of anybody.
             valid = valid.join(bad.lazy(), on="_line", how="anti")
-        if self.dataset.geography is not None:
-            valid = self._carried(valid, self.dataset.geography, table)
+        if self.dataset.geography is not None and self.edition is not None:
+            valid = self._carried(valid, self.dataset.geography, self.edition, table)
             lost = pl.col(TARGET[0]).is_null() & pl.col(self.dataset.geography.code).is_not_null()
             said = pl.concat_str(
                 pl.lit(f"{self.dataset.geography.code}: « "), self.dataset.geography.code, pl.lit(" » "), TARGET[2]
@@ -451,10 +496,9 @@ class _Contracted:
         version = hashlib.sha256(etag.encode()).hexdigest()[:16]
         return Path(_shared().name) / f"{name}-{version}.parquet"
 
-    def _carried(self, valid: pl.LazyFrame, geography: Geography, table: TextTable) -> pl.LazyFrame:
-        cog = Cog.builtin()
+    def _carried(self, valid: pl.LazyFrame, geography: Geography, edition: Edition, table: TextTable) -> pl.LazyFrame:
+        cog, target = edition.cog, edition.target
         vintage = geography.vintage(table, self.period)
-        target = settings().cog_vintage or cog.newest
         carried: pl.LazyFrame = cog.carry(
             nw.from_native(valid),
             geography.code,

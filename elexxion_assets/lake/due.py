@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from elexxion_assets.declare import Layer, Table, Theme
 from elexxion_assets.lake import layout
-from elexxion_assets.lake.build import periods_of
+from elexxion_assets.lake.build import needs_cog, outdated, periods_of
+from elexxion_assets.lake.edition import THEME as REFERENCE
+from elexxion_assets.lake.edition import edition_of
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
 
@@ -53,7 +55,7 @@ def due(ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
 
     A table is concerned by a period when a delivery brought rows for one of the datasets it is made of, directly or
     through other tables. A delivery that brought no row for the period concerns the tables that look further: back on
-    its periods, or at its theme.
+    its periods, or at its theme. The geography comes first: by it the codes of all other themes are carried.
     """
     groups: list[Due] = []
     for name, pending in ledger.pending().items():
@@ -70,7 +72,7 @@ def due(ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
                 causes = [delivery for mark, delivery in ready.items() if _layer_of(mark) == layer]
                 asked[period] |= _from_layer(layer, _asked(ledger.storage, theme, period, causes))
         groups += _grouped(theme, asked, deliveries)
-    return sorted(groups, key=lambda group: (group.theme, group.periods))
+    return sorted(groups, key=lambda group: (group.theme != REFERENCE, group.theme, group.periods))
 
 
 def _layer_of(mark: str) -> str:
@@ -85,7 +87,7 @@ def _from_layer(layer: str, tables: set[str]) -> set[str]:
     return {table for table in tables if Layer(table.partition("/")[0]) in wanted}
 
 
-def _asked(storage: Storage, theme: Theme, period: str, deliveries: Iterable[Delivery]) -> set[str]:
+def _asked(storage: Storage, theme: Theme, period: str, deliveries: Collection[Delivery]) -> set[str]:
     """The tables that these deliveries concern for a period; of those that look back, the ones that are there."""
     tables: set[str] = set()
     for delivery in deliveries:
@@ -97,9 +99,25 @@ def _asked(storage: Storage, theme: Theme, period: str, deliveries: Iterable[Del
             back = {f"{t.layer}/{t.name}" for t in theme.tables if t.lookback} & behind
             tables |= {name for name in back | _concerned(theme, back) if _published(storage, theme, name, period)}
         else:
-            abroad = {f"{t.layer}/{t.name}" for t in theme.tables if _names_abroad(t, delivery.theme)}
-            tables |= abroad | _concerned(theme, abroad)
+            # Its own theme may have been built because of the geography, and this one because of that.
+            further = {f"{t.layer}/{t.name}" for t in theme.tables if t.lookback or _names_abroad(t)}
+            further = {name for name in further if _has_inputs(storage, theme, name, period)}
+            tables |= further | _concerned(theme, further)
+    if any(delivery.theme == REFERENCE for delivery in deliveries):
+        by_cog = [table for table in theme.tables if needs_cog(theme, table)]
+        late = {f"{t.layer}/{t.name}" for t in by_cog if outdated(storage, theme, t, [period])}
+        if not late | tables:
+            # Another build was quicker: made once more, so that what was asked for is done.
+            late = {name for t in by_cog if _published(storage, theme, name := f"{t.layer}/{t.name}", period)}
+        tables |= late | _concerned(theme, late)
     return tables
+
+
+def _has_inputs(storage: Storage, theme: Theme, table: str, period: str) -> bool:
+    """Whether a table of the theme that this one is made of is published for the period."""
+    layer, _, name = table.partition("/")
+    own = [name for name in theme.table(Layer(layer), name).inputs if name.count("/") == 1]
+    return any(_published(storage, theme, name, period) for name in own)
 
 
 def _published(storage: Storage, theme: Theme, table: str, period: str) -> bool:
@@ -139,7 +157,8 @@ def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:
 def settle(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], done: Due) -> None:
     """Notes that what was due has been built, and what follows from it: the marks of that are written first."""
     causes = sorted({mark.partition(".")[0] for marks in done.deliveries.values() for mark in marks})
-    for theme, period in sorted(_following(storage, themes, done)) if causes else ():
+    found = _following(storage, themes, done) | _outdated(storage, themes, done)
+    for theme, period in sorted(found) if causes else ():
         for cause in causes:
             ledger.mark_pending(theme, period, cause)
     for period, marks in done.deliveries.items():
@@ -160,13 +179,33 @@ def _following(storage: Storage, themes: Mapping[str, Theme], done: Due) -> set[
     for theme in themes.values():
         for table in theme.tables:
             if theme.name != done.theme and built.intersection(_names_abroad(table, done.theme)):
-                layer, _, name = next(name for name in table.inputs if name.count("/") == 1).partition("/")
-                found |= {(theme.name, period) for period in periods_of(storage, theme, Layer(layer), name)}
+                own = [name.split("/") for name in table.inputs if name.count("/") == 1]
+                found |= {
+                    (theme.name, period)
+                    for layer, name in own
+                    for period in periods_of(storage, theme, Layer(layer), name)
+                }
     return found
 
 
-def _names_abroad(table: Table, theme: str) -> set[str]:
-    """The tables of a theme that a table of another one reads, as `layer/table`."""
-    return {
-        name.removeprefix(f"{theme}/") for name in table.inputs if name.count("/") == 2 and name.startswith(f"{theme}/")
-    }
+def _outdated(storage: Storage, themes: Mapping[str, Theme], done: Due) -> set[tuple[str, str]]:
+    """Periods of tables by another edition of the COG: all of them once it may have changed, else what was just built.
+
+    What was just built may be out of date when the edition changed while it was made.
+    """
+    everything = done.theme == REFERENCE
+    if not everything and not edition_of(storage).sources:
+        return set()
+    found: set[tuple[str, str]] = set()
+    for theme in themes.values() if everything else (themes[done.theme],):
+        for table in theme.tables:
+            if needs_cog(theme, table) and (everything or f"{table.layer}/{table.name}" in done.tables):
+                periods = periods_of(storage, theme, table.layer, table.name) if everything else done.periods
+                found |= {(theme.name, period) for period in outdated(storage, theme, table, periods)}
+    return found
+
+
+def _names_abroad(table: Table, theme: str | None = None) -> set[str]:
+    """The tables of another theme, or of any other, that a table reads, as `layer/table`."""
+    parts = (name.split("/") for name in table.inputs if name.count("/") == 2)
+    return {f"{layer}/{name}" for owner, layer, name in parts if theme in {None, owner}}

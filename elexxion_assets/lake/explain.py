@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from elexxion_assets.declare import Theme
-from elexxion_assets.lake import layout
+from elexxion_assets.lake import edition, layout
 from elexxion_assets.lake.intake import is_delivery
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
@@ -49,6 +49,12 @@ def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], del
         story.append(f"The same bytes were dropped {len(delivery.drops) + 1} times; they count once.")
     for facts in delivery.tables:
         story += _of_table(storage, delivery, facts)
+        if delivery.theme == edition.THEME:
+            story += [
+                f"{said}."
+                for period in facts["periods"]
+                for said in edition.standing(storage, facts["dataset"], int(period))
+            ]
     pending = {
         period
         for period, marks in ledger.pending(delivery.theme or None).get(delivery.theme, {}).items()

@@ -74,7 +74,8 @@ def write_dictionary(themes: Mapping[str, Theme], folder: Path) -> list[Path]:
 
 def _lineage(theme: Theme, table: Table) -> list[str]:
     layer = f"{Layer.BRONZE}/" if table.layer is Layer.SILVER else ""
-    return [name if name.count("/") == 2 else f"{theme.name}/{layer}{name}" for name in table.inputs]
+    names = [name if name.count("/") == 2 else f"{theme.name}/{layer}{name}" for name in table.inputs]
+    return [*names, "the populations known, of the lake or of the COG's edition"] if table.populations else names
 
 
 def _source_names(theme: Theme, table: Table) -> dict[str, tuple[str, ...]]:

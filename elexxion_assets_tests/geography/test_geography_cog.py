@@ -270,3 +270,82 @@ def test_departements_of_communes_follow_their_codes() -> None:
     for code, departement in COG.communes.select("code_commune", "code_departement").iter_rows():
         seen[departement].add(code[: len(departement)])
     assert all(prefixes == {departement} for departement, prefixes in seen.items())
+
+
+def _next_vintage() -> Cog:
+    """The built-in edition and a vintage after it, in which communes merge, one is divided and one is renumbered."""
+    year = COG.newest + 1
+    rows = [
+        ("COM", code, libelle, departement, region) for code, libelle, departement, region in COG.communes.iter_rows()
+    ]
+    merged, divided, renumbered = ("01002", "01004"), ("85084", ("85084", "85998", "85999")), ("27676", "27999")
+    kept = [row for row in rows if row[1] not in {merged[0], renumbered[0]}]
+    kept += [("COM", code, "X", code[:2], "52") for code in (*divided[1][1:], renumbered[1])]
+    listed = pl.DataFrame(kept, schema=["TYPECOM", "COM", "LIBELLE", "DEP", "REG"], orient="row")
+    events = [
+        ("32", *merged),
+        ("32", merged[1], merged[1]),
+        *(("20", divided[0], after) for after in divided[1]),
+        ("50", *renumbered),
+    ]
+    moved = [(mod, f"{year}-01-01", "COM", before, "COM", after) for mod, before, after in events]
+    names = ["MOD", "DATE_EFF", "TYPECOM_AV", "COM_AV", "TYPECOM_AP", "COM_AP"]
+    people = pl.DataFrame(
+        {"code_commune": ["85084", "85998", "85999"], "annee": [year] * 3, "population": [10, 20, 70]}
+    )
+    return COG.extended(
+        communes=listed.with_columns(COMPARENT=pl.lit(None, dtype=pl.String)),
+        vintage=year,
+        movements=pl.DataFrame(moved, schema=names, orient="row"),
+        populations=people,
+    )
+
+
+EXTENDED = _next_vintage()
+LATER_CODES = [*EVERY_CODE, "85998", "85999", "27999"]
+
+
+def test_a_later_vintage_adds_its_own_movements_and_changes_nothing_before() -> None:
+    assert EXTENDED.inconsistencies == []
+    assert EXTENDED.newest == COG.newest + 1
+    for vintage in (1943, 1999, 2017, COG.newest):
+        assert EXTENDED.codes(vintage) == COG.codes(vintage)
+    moved = EXTENDED.passage(COG.newest).filter(pl.col("motif") != Motif.UNCHANGED.value)
+    assert {(source, target): round(part, 9) for source, target, part, _ in moved.iter_rows()} == {
+        ("01002", "01004"): 1.0,
+        ("27676", "27999"): 1.0,
+        ("85084", "85084"): 0.1,
+        ("85084", "85998"): 0.2,
+        ("85084", "85999"): 0.7,
+    }
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    vintage=st.none() | st.integers(1943, COG.newest + 1),
+    rows=st.lists(st.tuples(st.sampled_from(LATER_CODES), st.integers(0, 10**6)), min_size=1, max_size=60),
+)
+def test_totals_are_conserved_into_a_later_vintage(vintage: int | None, rows: list[tuple[str, int]]) -> None:
+    frame = nw.from_native(pl.LazyFrame(rows, schema={"code_commune": pl.String, "voix": pl.Int64}, orient="row"))
+    result = EXTENDED.carry(frame, vintage=vintage).collect().to_native()
+    unplaced = pl.col("code_commune_cible").is_null()
+    before = sum(count for _, count in rows)
+    placed = result.filter(~unplaced).select((pl.col("voix") * pl.col("part")).sum()).item()
+    assert abs(placed + result.filter(unplaced)["voix"].sum() - before) <= 1e-9 * max(before, 1)
+    known = EXTENDED.codes(EXTENDED.newest)
+    assert all(code in known or code.startswith(("ZZ", "99")) for code in result["code_commune_cible"].drop_nulls())
+
+
+@settings(max_examples=5, deadline=None)
+@given(vintage=VINTAGES)
+def test_a_list_of_all_communes_is_of_its_vintage_or_of_one_just_like_it(vintage: int) -> None:
+    found = COG.vintage_of(COG.codes(vintage))
+    assert found is not None
+    assert found >= vintage
+
+    def mainland(year: int) -> set[str]:
+        return {code for code in COG.codes(year) if not code.startswith(("975", "977", "978", "98"))}
+
+    assert mainland(found) == mainland(vintage)
+    assert COG.vintage_of([*COG.codes(vintage), "01999"]) is None
+    assert COG.vintage_of(mainland(vintage) - {"01001"}) is None

@@ -39,11 +39,9 @@ from elexxion_assets.declare import (
     rename_columns,
     slug,
 )
+from elexxion_assets.synthetic import release_named
 
 PAGE = "https://www.data.gouv.fr/datasets/repertoire-national-des-associations/"
-SAMPLE_PREFIX = "exemple-synthetique-"
-"""How the names of our synthetic files begin."""
-
 NO_TEXT = ("", "_")
 """What stands for an empty text; an association may well be called NA or NULL."""
 
@@ -227,8 +225,7 @@ def release(table: TextTable, rows: Mapping[str, int]) -> str:
     """
     published = snapshot(table)
     text = published.isoformat() if published is not None else max(rows, default="0000")
-    is_sample = any(part.startswith(SAMPLE_PREFIX) for part in table.file.split("/"))
-    return f"0 sample {text}" if is_sample else text
+    return release_named(table, text)
 
 
 def match(dataset: Dataset, table: TextTable) -> Match:

@@ -12,9 +12,8 @@ import narwhals as nw
 from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
 from elexxion_assets.geography.ministry import departement_of_commune
+from elexxion_assets.lags import ANNEES_CONNUES, LAGS, YEARS, change, features_of, numeric, years_known
 from elexxion_assets.smoothing import DECIMALS, against_departement
-
-LAGS = (1, 2, 3)
 
 _EVENTS = {"creation": "creations", "dissolution": "dissolutions"}
 _FIGURES = ("stock", *_EVENTS.values())
@@ -44,17 +43,15 @@ def communes(gold: Frame, *, period: str) -> Frame:
         features = features.join(_lag(of(back), back), on="code_commune", how="left")
     features = features.join(_against_departement(of(1)), on="code_commune", how="left")
     features = features.join(_answers(of(0)), on="code_commune", how="left")
-    known = nw.sum_horizontal(*((~nw.col(f"stock_n_{back}").is_null()).cast(nw.Int64()) for back in LAGS))
     return features.with_columns(
         nw.lit(year).alias("annee"),
-        known.alias("annees_connues"),
-        *(_change(name, back).alias(f"variation_{name}_n_{back}") for name in _FIGURES for back in (1, 2)),
+        years_known(f"stock_n_{back}" for back in LAGS),
+        *(
+            change(f"{name}_n_{back}", f"{name}_n_{back + 1}").alias(f"variation_{name}_n_{back}")
+            for name in _FIGURES
+            for back in (1, 2)
+        ),
     ).select(column.name for column in COLUMNS)
-
-
-def _change(name: str, back: int) -> nw.Expr:
-    before = nw.col(f"{name}_n_{back + 1}")
-    return nw.when(before > 0).then(nw.col(f"{name}_n_{back}") / before - 1)
 
 
 def _rate(events: str) -> nw.Expr:
@@ -97,16 +94,11 @@ def _against_departement(year: Frame) -> Frame:
 
 # --- columns ----------------------------------------------------------------------------------------------------------
 
-_YEARS = {1: "the year before", 2: "two years before", 3: "three years before"}
 _LABELS = {
     "stock": "Active associations at the end of the year",
     "creations": "Associations created in the year",
     "dissolutions": "Associations dissolved in the year",
 }
-
-
-def _number(name: str, description: str, unit: str, *, ge: float = 0) -> Column:
-    return Column(name=name, kind=Kind.NUMBER, description=description, unit=unit, required=False, ge=ge)
 
 
 def _reach(name: str, description: str) -> Column:
@@ -122,9 +114,9 @@ def _reach(name: str, description: str) -> Column:
 def _of_event(event: str, label: str) -> tuple[Column, ...]:
     rate = f"{label} per 1,000 in the stock"
     return (
-        *(_number(f"taux_{event}_n_{back}", f"{rate}, {when}", "‰") for back, when in _YEARS.items()),
-        _number(f"taux_{event}_lisse_n_1", f"{rate}, smoothed towards the département's, the year before", "‰"),
-        _number(
+        *(numeric(f"taux_{event}_n_{back}", f"{rate}, {when}", "‰") for back, when in YEARS.items()),
+        numeric(f"taux_{event}_lisse_n_1", f"{rate}, smoothed towards the département's, the year before", "‰"),
+        numeric(
             f"taux_{event}_voisins_n_1", f"{rate} of the département's other communes together, the year before", "‰"
         ),
     )
@@ -137,35 +129,28 @@ COLUMNS = (
         warning="Each earlier year as the last register of that year has it.",
     ),
     DEPARTEMENT.but(description="Département of the commune"),
-    Column(
-        name="annees_connues",
-        kind=Kind.INTEGER,
-        description="Number of the three years before for which the commune has figures",
-        unit="years",
-        ge=1,
-        le=3,
-    ),
+    ANNEES_CONNUES,
     _reach("connu_jusqu_au_n_1", "Day of the latest update in the register of the year before"),
     *(
-        _number(f"{name}_n_{back}", f"{_LABELS[name]}, {when}", "associations")
+        numeric(f"{name}_n_{back}", f"{_LABELS[name]}, {when}", "associations")
         for name in _FIGURES
-        for back, when in _YEARS.items()
+        for back, when in YEARS.items()
     ),
     *(
-        _number(f"variation_{name}_n_{back}", f"{_LABELS[name]}: change over one year, {_YEARS[back]}", "ratio", ge=-1)
+        numeric(f"variation_{name}_n_{back}", f"{_LABELS[name]}: change over one year, {YEARS[back]}", "ratio", ge=-1)
         for name in _FIGURES
         for back in (1, 2)
     ),
     *(column for event, events in _EVENTS.items() for column in _of_event(event, _LABELS[events])),
     _reach("cible_connu_jusqu_au", "Answer: day of the latest update in the register of the year"),
-    *(_number(f"cible_{name}", f"Answer: {_LABELS[name]}", "associations") for name in _FIGURES),
+    *(numeric(f"cible_{name}", f"Answer: {_LABELS[name]}", "associations") for name in _FIGURES),
     *(
-        _number(f"cible_taux_{event}", f"Answer: {_LABELS[events]} per 1,000 in the stock", "‰")
+        numeric(f"cible_taux_{event}", f"Answer: {_LABELS[events]} per 1,000 in the stock", "‰")
         for event, events in _EVENTS.items()
     ),
 )
 
-FEATURES = tuple(column.name for column in COLUMNS if not column.name.startswith("cible_"))
+FEATURES = features_of(COLUMNS)
 """Everything that may be shown to a model of the year."""
 
 COMMUNES = Table(

@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from itertools import groupby, islice
 from pathlib import Path
 
-from elexxion_assets.themes.association.datasets import SAMPLE_PREFIX
+from elexxion_assets.synthetic import PREFIX
 from elexxion_assets.themes.association.reference import rows_of
 
 WALDEC_HEADER = (
@@ -322,8 +322,8 @@ def samples(folder: Path, seed: int) -> list[Path]:
         Paths of a ZIP archive of the WALDEC file (Ain, Corse-du-Sud, Paris and La Réunion, 1,200 associations) and of
         Ain's older file (150 associations, 30 of them taken over by WALDEC).
     """
-    register = folder / f"{SAMPLE_PREFIX}rna_waldec_20250101.zip"
-    older = folder / f"{SAMPLE_PREFIX}rna_import_20250101_dpt_01.csv"
+    register = folder / f"{PREFIX}rna_waldec_20250101.zip"
+    older = folder / f"{PREFIX}rna_import_20250101_dpt_01.csv"
     some = [place for place in places() if place.departement in {"01", "2A", "75", "974"}]
     write_register(register, 1_200, seed, where=some)
     write_import(older, 150, seed, where=[place for place in some if place.departement == "01"], taken_over=30)

@@ -171,7 +171,27 @@ def _is_counted() -> nw.Expr:
     return nw.col("position").is_in(["A", "D"])
 
 
-def communes(rows: Frame, *, period: str) -> Frame:
+def _with_rates(counts: Frame, populations: Frame, year: int) -> Frame:
+    """The counts with the population of the last year known by `year`, else of the first one after, and their rates."""
+    known = populations.filter(~nw.col("population").is_null())
+    by_then = nw.col("annee") <= year
+    # Of two years the later one while both are past, the earlier one when both are to come.
+    rank = nw.when(by_then).then(nw.col("annee")).otherwise(-nw.col("annee"))
+    ranked = known.with_columns(rank.alias("_rank"))
+    best = ranked.group_by("code_commune").agg(nw.col("_rank").max())
+    people = ranked.join(best, on=["code_commune", "_rank"], how="inner").select(
+        "code_commune",
+        "population",
+        nw.col("annee").alias("population_annee"),
+        nw.col("source").alias("population_source"),
+    )
+    there = nw.col("population") > 0
+    return counts.join(people, on="code_commune", how="left").with_columns(
+        nw.when(there).then(nw.col(what) * 1000 / nw.col("population")).alias(f"{what}_pour_mille") for what in _RATED
+    )
+
+
+def communes(rows: Frame, populations: Frame, *, period: str) -> Frame:
     """Stock at the end of the year `period`, creations and dissolutions in it, per commune."""
     year, last_day = int(period), nw.lit(date(int(period), 12, 31))
     created_later = (nw.col("date_creation") > last_day).fill_null(False)
@@ -205,7 +225,7 @@ def communes(rows: Frame, *, period: str) -> Frame:
     ]
     wide = by_family.group_by("code_commune").agg(*(nw.col(what).sum() for what in _COUNTS), *families, *unknown)
     known = rows.select(nw.col("date_maj").max().alias("connu_jusqu_au"))
-    return wide.join(known, how="cross").with_columns(nw.lit(year).alias("annee"))
+    return _with_rates(wide.join(known, how="cross").with_columns(nw.lit(year).alias("annee")), populations, year)
 
 
 def creations(rows: Frame, *, period: str) -> Frame:
@@ -236,6 +256,7 @@ _ROUNDING = 0.001
 """Shares of counts add up but for this much."""
 
 _COUNTS = ("stock", "stock_sans_date_creation", "creations", "dissolutions")
+_RATED = ("stock", "creations", "dissolutions")
 _NOT_IN_ALSACE_MOSELLE = "Bas-Rhin, Haut-Rhin and Moselle have their own law: their associations are not in the RNA."
 
 
@@ -267,6 +288,40 @@ COMMUNES_COLUMNS = (
         "dissolutions",
         "Associations dissolved in the year",
         "Many associations end without declaring it; those dissolved on an unknown day are in no year.",
+    ),
+    Column(
+        name="population",
+        kind=Kind.NUMBER,
+        description="Population municipale, in the territory of the commune of the target vintage",
+        unit="inhabitants",
+        required=False,
+        ge=0,
+        warning="Of population_annee, which may be years from annee.",
+    ),
+    ANNEE.but(
+        name="population_annee",
+        description="Year of the population: the last one known by then, else the first one after",
+        required=False,
+        source_names=(),
+    ),
+    Column(
+        name="population_source",
+        kind=Kind.TEXT,
+        description="Where the population is from: Insee's file in the lake (reference/silver/population) or the "
+        "edition that comes with the package",
+        required=False,
+    ),
+    *(
+        Column(
+            name=f"{what}_pour_mille",
+            kind=Kind.NUMBER,
+            description=f"`{what}` per 1,000 inhabitants; null without a population",
+            unit="‰",
+            required=False,
+            ge=0,
+            warning="A village with the seat of one federation has a high rate: look at `population` too.",
+        )
+        for what in _RATED
     ),
     *(_number(f"stock_{family.name}", f"Stock: {family.label}") for family in FAMILIES),
     _number("stock_objet_inconnu", "Stock: no or unknown social object"),
@@ -311,11 +366,13 @@ TABLES = (
     Table(
         layer=Layer.GOLD,
         name="communes",
-        description="Associations per commune and year: stock at the end, creations, dissolutions, by social object",
+        description="Associations per commune and year: stock at the end, creations, dissolutions, per 1,000 "
+        "inhabitants and by social object",
         columns=COMMUNES_COLUMNS,
         key=("code_commune", "annee"),
         inputs=("silver/registre",),
         function=communes,
+        populations=True,
         rules=(_sums_to("stock"), _sums_to("creations")),
     ),
     Table(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import narwhals as nw
 
@@ -28,6 +27,7 @@ from elexxion_assets.declare import (
     rename_columns,
     slug,
 )
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.crime.indicators import (
     CODES,
     UNITS,
@@ -41,8 +41,6 @@ PAGE = (
     "https://www.data.gouv.fr/datasets/bases-statistiques-communale-departementale-et-regionale-de-la-delinquance-"
     "enregistree-par-la-police-et-la-gendarmerie-nationales/"
 )
-SAMPLE_PREFIX = "exemple-synthetique-"
-"""How the names of our synthetic files begin."""
 
 MASKED = "ndiff"
 """What the publisher writes for a figure under statistical secrecy. It is not zero, and not always small."""
@@ -253,7 +251,7 @@ def release(table: TextTable, rows: Mapping[str, int]) -> str:
     produced = re.search(r"produit-?le-?([0-9]{4}-[0-9]{2}-[0-9]{2})", table.file)
     words = [max(years, default="0000"), codgeo, produced[1] if produced else None]
     text = " ".join(word for word in words if word)
-    return f"0 sample {text}" if Path(table.file).name.startswith(SAMPLE_PREFIX) else text
+    return release_named(table, text)
 
 
 def match(dataset: Dataset, table: TextTable) -> Match:

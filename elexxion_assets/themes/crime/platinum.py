@@ -17,11 +17,10 @@ import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
+from elexxion_assets.lags import ANNEES_CONNUES, LAGS, YEARS, change, features_of, numeric, years_known
 from elexxion_assets.smoothing import DECIMALS, against_departement
 from elexxion_assets.themes.crime.indicators import Indicator
 from elexxion_assets.themes.crime.tables import COMMUNAL, families
-
-LAGS = (1, 2, 3)
 
 _MAIN = (
     "coups_et_blessures",
@@ -116,12 +115,11 @@ def communes(gold: Frame, *, period: str) -> Frame:
     for back in LAGS:
         features = features.join(_lag(of(back), back), on="code_commune", how="left")
     features = features.join(_answers(of(0)), on="code_commune", how="left")
-    known = nw.sum_horizontal(*((~nw.col(f"_there_{back}").is_null()).cast(nw.Int64()) for back in LAGS))
     return features.with_columns(
         nw.lit(year).alias("annee"),
-        known.alias("annees_connues"),
+        years_known(f"_there_{back}" for back in LAGS),
         *(
-            _change(f"_{family.code}_1", f"_{family.code}_2").alias(f"variation_{family.code}_n_1")
+            change(f"_{family.code}_1", f"_{family.code}_2").alias(f"variation_{family.code}_n_1")
             for family in _MAIN_FAMILIES
         ),
     ).select(column.name for column in COLUMNS)
@@ -129,10 +127,6 @@ def communes(gold: Frame, *, period: str) -> Frame:
 
 def _rate_of_total() -> nw.Expr:
     return nw.when(nw.col("population") > 0).then(nw.col("total") * 1000 / nw.col("population"))
-
-
-def _change(now: str, before: str) -> nw.Expr:
-    return nw.when(nw.col(before) > 0).then(nw.col(now) / nw.col(before) - 1)
 
 
 def _lag(year: Frame, back: int) -> Frame:
@@ -196,37 +190,30 @@ def _sum_of_families(rate: Callable[[_Measure], nw.Expr]) -> nw.Expr:
 
 # --- columns ----------------------------------------------------------------------------------------------------------
 
-_YEARS = {1: "the year before", 2: "two years before", 3: "three years before"}
 _FLOOR = "A floor where total_est_partiel says so: compare communes by the smoothed rate."
 
 
-def _number(name: str, description: str, unit: str, *, ge: float | None = 0, warning: str | None = None) -> Column:
-    return Column(
-        name=name, kind=Kind.NUMBER, description=description, unit=unit, required=False, ge=ge, warning=warning
-    )
-
-
 def _of_total() -> tuple[Column, ...]:
-    change = "Change of the recorded total over one year, {}; null where other indicators went into it"
+    changed = "Change of the recorded total over one year, {}; null where other indicators went into it"
     return (
         *(
-            _number(f"taux_total_n_{back}", f"Recorded total per 1,000 inhabitants, {when}", "‰", warning=_FLOOR)
-            for back, when in _YEARS.items()
+            numeric(f"taux_total_n_{back}", f"Recorded total per 1,000 inhabitants, {when}", "‰", warning=_FLOOR)
+            for back, when in YEARS.items()
         ),
         Column(
             name="total_est_partiel_n_1",
             kind=Kind.BOOLEAN,
             description="Whether a part of the total is not known, so that it is only a floor, the year before",
         ),
-        *(_number(f"variation_total_n_{back}", change.format(_YEARS[back]), "ratio", ge=-1) for back in (1, 2)),
-        _number(
+        *(numeric(f"variation_total_n_{back}", changed.format(YEARS[back]), "ratio", ge=-1) for back in (1, 2)),
+        numeric(
             "taux_total_lisse_n_1",
             "Sum of the smoothed rates per 1,000 inhabitants of the indicators that the total is made of, the year "
             "before",
             "‰",
             warning="Where a commune's count is secret, the département's rate among published counts stands for it.",
         ),
-        _number(
+        numeric(
             "taux_total_voisins_n_1",
             "Rate of the other communes of the département weighted by population, summed over the indicators that "
             "the total is made of, the year before",
@@ -241,22 +228,22 @@ def _of_family(family: _Family) -> tuple[Column, ...]:
     warning = family.indicator.warning
     return (
         *(
-            _number(f"taux_{family.code}_n_{back}", f"{label}: rate per 1,000 {per}, {when}", "‰", warning=warning)
-            for back, when in _YEARS.items()
+            numeric(f"taux_{family.code}_n_{back}", f"{label}: rate per 1,000 {per}, {when}", "‰", warning=warning)
+            for back, when in YEARS.items()
         ),
-        _number(
+        numeric(
             f"variation_{family.code}_n_1",
             f"{label}: change of the number over one year, the year before",
             "ratio",
             ge=-1,
         ),
-        _number(
+        numeric(
             f"taux_{family.code}_lisse_n_1",
             f"{label}: rate per 1,000 {per} smoothed towards the département's, the year before",
             "‰",
             warning="The département's rate where the commune's own count is secret.",
         ),
-        _number(
+        numeric(
             f"taux_{family.code}_voisins_n_1",
             f"{label}: rate per 1,000 {per} of the other communes of the département together, the year before",
             "‰",
@@ -266,16 +253,16 @@ def _of_family(family: _Family) -> tuple[Column, ...]:
 
 def _answer_columns() -> tuple[Column, ...]:
     return (
-        _number("cible_total", "Answer: recorded total of the year", "facts"),
+        numeric("cible_total", "Answer: recorded total of the year", "facts"),
         Column(
             name="cible_total_est_partiel",
             kind=Kind.BOOLEAN,
             description="Answer: whether the total of the year is only a floor",
             required=False,
         ),
-        _number("cible_taux_total", "Answer: recorded total of the year per 1,000 inhabitants", "‰"),
+        numeric("cible_taux_total", "Answer: recorded total of the year per 1,000 inhabitants", "‰"),
         *(
-            _number(
+            numeric(
                 f"cible_taux_{family.code}",
                 f"Answer: {family.indicator.label}, rate of the year per 1,000 "
                 f"{'dwellings' if family.indicator.per_dwelling else 'inhabitants'}",
@@ -293,16 +280,9 @@ COLUMNS = (
         warning="Earlier years as the newest release has them: revised since, and first published during the year.",
     ),
     DEPARTEMENT.but(description="Département of the commune"),
-    Column(
-        name="annees_connues",
-        kind=Kind.INTEGER,
-        description="Number of the three years before for which the commune has figures",
-        unit="years",
-        ge=1,
-        le=3,
-    ),
-    _number("population_n_1", "Population of the year before", "inhabitants"),
-    _number("variation_population_n_1", "Change of the population over one year, the year before", "ratio", ge=-1),
+    ANNEES_CONNUES,
+    numeric("population_n_1", "Population of the year before", "inhabitants"),
+    numeric("variation_population_n_1", "Change of the population over one year, the year before", "ratio", ge=-1),
     *(
         Column(
             name=f"indicateurs_masques_n_{back}",
@@ -311,14 +291,14 @@ COLUMNS = (
             required=False,
             ge=0,
         )
-        for back, when in _YEARS.items()
+        for back, when in YEARS.items()
     ),
     *_of_total(),
     *(column for family in _MAIN_FAMILIES for column in _of_family(family)),
     *_answer_columns(),
 )
 
-FEATURES = tuple(column.name for column in COLUMNS if not column.name.startswith("cible_"))
+FEATURES = features_of(COLUMNS)
 """Everything that may be shown to a model of the year."""
 
 COMMUNES = Table(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from elexxion_assets.themes.crime.datasets import MASKED, SAMPLE_PREFIX
+from elexxion_assets.synthetic import PREFIX
+from elexxion_assets.themes.crime.datasets import MASKED
 from elexxion_assets.themes.crime.indicators import INDICATORS, Indicator
 
 _FIRST = 2016
@@ -320,7 +321,7 @@ def samples(folder: Path, seed: int) -> list[Path]:
     }
     paths = []
     for name, text in texts.items():
-        path = folder / f"{SAMPLE_PREFIX}{name}"
+        path = folder / f"{PREFIX}{name}"
         content = text.encode("utf-8")
         # A time stamp in the header of gzip would make every run differ.
         path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)

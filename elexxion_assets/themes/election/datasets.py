@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from elexxion_assets.declare import Column, Dataset, Frame, Geography, Match, TextTable
+from elexxion_assets.synthetic import is_synthetic
 from elexxion_assets.themes.election.candidates import COLUMNS, long_rows, long_rows_of_columns
 from elexxion_assets.themes.election.columns import CANDIDATURE, PARTICIPATION, VOIX
 from elexxion_assets.themes.election.layouts import Layout, read_layout
@@ -13,9 +14,6 @@ from elexxion_assets.themes.election.scrutins import scrutin_of, year_of
 
 MINISTRY = "Ministère de l'Intérieur"
 PAGE = "https://www.data.gouv.fr/pages/donnees-des-elections"
-
-SYNTHETIC = "exemple-synthetique-"
-"""How the names of made-up sample files begin; they lose against every real file."""
 
 _FIGURES = ("inscrits", "votants", "exprimes")
 
@@ -31,7 +29,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
 
 def release_of(table: TextTable, _rows: Mapping[str, int]) -> str:
     """Order of publication: made-up samples, then provisional results, then all others (the latest received wins)."""
-    if table.file.lower().startswith(SYNTHETIC):
+    if is_synthetic(table):
         return "0-synthetique"
     names = f"{table.file} {table.member}".lower()
     return "1-provisoire" if "provisoire" in names or "temporaire" in names else "2"

@@ -15,8 +15,8 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+from elexxion_assets.synthetic import PREFIX
 from elexxion_assets.themes.election import blocs
-from elexxion_assets.themes.election.datasets import SYNTHETIC
 
 _DEPARTEMENTS = {"01": "Ain", "2A": "Corse-du-Sud", "69": "Rhône", "75": "Paris", "974": "La Réunion"}
 
@@ -92,9 +92,9 @@ def samples(folder: Path, seed: int) -> list[Path]:
     Returns:
         The paths of the files.
     """
-    of_2017 = folder / f"{SYNTHETIC}presidentielle-2017-communes-tour-1.csv"
+    of_2017 = folder / f"{PREFIX}presidentielle-2017-communes-tour-1.csv"
     of_2017.write_bytes(_text_2017(_counts(seed, 2017, _CANDIDATES_2017)).encode("utf-8"))
-    of_2022 = folder / f"{SYNTHETIC}presidentielle-2022-subcom-t1.txt"
+    of_2022 = folder / f"{PREFIX}presidentielle-2022-subcom-t1.txt"
     of_2022.write_bytes(_text_2022(_counts(seed, 2022, _CANDIDATES_2022)).encode("latin-1"))
     return [of_2017, of_2022]
 

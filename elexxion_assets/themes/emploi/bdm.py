@@ -12,12 +12,12 @@ from collections.abc import Mapping
 import narwhals as nw
 
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Match, TextTable, match_by_columns, slug
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.emploi.files import (
     MISSING_OR_SECRET,
     WIDE_ANNEE,
     YEAR,
     period,
-    release_named,
     unpivot_years,
 )
 

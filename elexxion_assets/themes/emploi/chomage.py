@@ -11,14 +11,14 @@ from collections.abc import Mapping
 
 import narwhals as nw
 
-from elexxion_assets.columns import REGION
+from elexxion_assets.columns import CODE_ZONE_EMPLOI, REGION, ZONAGE
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Match, TextTable, slug
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.emploi.files import (
     TRIMESTRE,
     WIDE_ANNEE,
     YEAR,
     period,
-    release_named,
     unpivot_years,
 )
 
@@ -32,25 +32,6 @@ _QUARTERS = (
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _MEAN = "moyenne"
 
-ZONAGE = Column(
-    name="zonage",
-    kind=Kind.TEXT,
-    description="Year of the zoning (zones d'emploi of 2010, of 2020); the codes of two zonings are not comparable",
-    pattern="(?:19|20)[0-9]{2}",
-    optional_in_file=True,
-    examples=("2020",),
-    counter_examples=("20",),
-)
-CODE_ZONE_EMPLOI = Column(
-    name="code_zone_emploi",
-    kind=Kind.TEXT,
-    description="Code of the zone d'emploi in its zoning; it begins with 00 where the zone lies in several régions",
-    pattern="[0-9]{4}",
-    width=4,
-    optional_in_file=True,
-    examples=("0051", "9407"),
-    counter_examples=("ZE51", "94070"),
-)
 LIBELLE_ZONE_EMPLOI = Column(
     name="libelle_zone_emploi",
     kind=Kind.TEXT,

@@ -25,6 +25,7 @@ from elexxion_assets.declare import (
     match_by_columns,
     rename_columns,
 )
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.emploi.files import (
     CODE_COMMUNE,
     MISSING_OR_SECRET,
@@ -33,7 +34,6 @@ from elexxion_assets.themes.emploi.files import (
     UNKNOWN_VINTAGE,
     is_secret,
     lacks_communes,
-    release_named,
     secret_flag,
 )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import narwhals as nw
 
@@ -27,9 +26,7 @@ from elexxion_assets.declare import (
     match_by_columns,
 )
 from elexxion_assets.declare.dataset import SECRET
-
-SAMPLE_PREFIX = "exemple-synthetique-"
-"""How the names of our synthetic files begin."""
+from elexxion_assets.synthetic import release_named
 
 YEAR = "_annee"
 """Column of the year in the bronze of a wide file."""
@@ -174,11 +171,6 @@ def lacks_communes(dataset: Dataset, table: TextTable) -> tuple[str, ...]:
     if len(wrong) <= (1 - _ENOUGH) * len(codes):
         return ()
     return (f"codes of communes in column « {column} » (found « {wrong[0]} »)",)
-
-
-def release_named(table: TextTable, words: str) -> str:
-    """The release in words that sort; our synthetic samples sort before everything real."""
-    return f"0 sample {words}" if Path(table.file).name.startswith(SAMPLE_PREFIX) else words
 
 
 def release(table: TextTable, rows: Mapping[str, int]) -> str:

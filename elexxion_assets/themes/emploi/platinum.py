@@ -15,11 +15,10 @@ import narwhals as nw
 from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
 from elexxion_assets.geography.ministry import departement_of_commune
+from elexxion_assets.lags import ANNEES_CONNUES, LAGS, YEARS, change, features_of, numeric, years_known
 from elexxion_assets.smoothing import DECIMALS, against_departement
 from elexxion_assets.themes.emploi.revenus import REVENU_MEDIAN, TAUX_PAUVRETE
 from elexxion_assets.themes.emploi.tables import CARRIED_YEARS
-
-LAGS = (1, 2, 3)
 
 _CATEGORIES = ("a", "abc")
 _CENSUS = "taux_chomage_recensement"
@@ -61,10 +60,9 @@ def communes(gold: Frame, *, period: str) -> Frame:
         features = features.join(_lag(of(back), back), on="code_commune", how="left")
     features = features.join(_against_departement(of(1)), on="code_commune", how="left")
     features = features.join(_answers(of(0), year), on="code_commune", how="left")
-    known = nw.sum_horizontal(*((~nw.col(f"_there_{back}").is_null()).cast(nw.Int64()) for back in LAGS))
     return features.with_columns(
         nw.lit(year).alias("annee"),
-        known.alias("annees_connues"),
+        years_known(f"_there_{back}" for back in LAGS),
         *(
             _change_of_seekers(category, back).alias(f"variation_demandeurs_emploi_{category}_n_{back}")
             for category in _CATEGORIES
@@ -100,15 +98,14 @@ def _lag(year: Frame, back: int) -> Frame:
 
 def _change_of_seekers(category: str, back: int) -> nw.Expr:
     """Null where one year ends earlier than the other: job seekers have their seasons."""
-    now, before = (nw.col(f"demandeurs_emploi_{category}_n_{years}") for years in (back, back + 1))
+    now, before = (f"demandeurs_emploi_{category}_n_{years}" for years in (back, back + 1))
     same = nw.col(f"_season_{back}") == nw.col(f"_season_{back + 1}")
-    return nw.when(same & (before > 0)).then(now / before - 1)
+    return nw.when(same).then(change(now, before))
 
 
 def _change_of_income() -> nw.Expr:
-    now, before = nw.col("revenu_median_n_1"), nw.col("revenu_median_n_2")
     following = nw.col("_filosofi_1") == nw.col("_filosofi_2") + 1
-    return nw.when(following & (before > 0)).then(now / before - 1)
+    return nw.when(following).then(change("revenu_median_n_1", "revenu_median_n_2"))
 
 
 def _answers(of_year: Frame, year: int) -> Frame:
@@ -152,16 +149,7 @@ _SMOOTHED = (*(f"taux_demandeurs_{category}" for category in _CATEGORIES), _CENS
 
 # --- columns ----------------------------------------------------------------------------------------------------------
 
-_YEARS = {1: "the year before", 2: "two years before", 3: "three years before"}
 _CARRIED = f"As known by then: up to {CARRIED_YEARS} years older."
-
-
-def _number(
-    name: str, description: str, unit: str | None, *, ge: float | None = 0, warning: str | None = None
-) -> Column:
-    return Column(
-        name=name, kind=Kind.NUMBER, description=description, unit=unit, required=False, ge=ge, warning=warning
-    )
 
 
 def _age(name: str, what: str) -> Column:
@@ -181,26 +169,26 @@ def _of_seekers(category: str) -> tuple[Column, ...]:
     rate = f"{label} per 1,000 active of 15 to 64 years of the last census"
     return (
         *(
-            _number(f"demandeurs_emploi_{category}_n_{back}", f"{label} at the end of the year, {when}", "persons")
-            for back, when in _YEARS.items()
+            numeric(f"demandeurs_emploi_{category}_n_{back}", f"{label} at the end of the year, {when}", "persons")
+            for back, when in YEARS.items()
         ),
         *(
-            _number(
+            numeric(
                 f"variation_demandeurs_emploi_{category}_n_{back}",
-                f"{label}: change over one year, {_YEARS[back]}; null where the months or quarters differ",
+                f"{label}: change over one year, {YEARS[back]}; null where the months or quarters differ",
                 "ratio",
                 ge=-1,
             )
             for back in (1, 2)
         ),
-        *(_number(f"taux_demandeurs_{category}_n_{back}", f"{rate}, {when}", "‰") for back, when in _YEARS.items()),
-        _number(
+        *(numeric(f"taux_demandeurs_{category}_n_{back}", f"{rate}, {when}", "‰") for back, when in YEARS.items()),
+        numeric(
             f"taux_demandeurs_{category}_lisse_n_1",
             f"{rate}, smoothed towards the département's, the year before",
             "‰",
             warning="The département's rate where the commune's own count is withheld.",
         ),
-        _number(
+        numeric(
             f"taux_demandeurs_{category}_voisins_n_1",
             f"{rate}: the département's other communes together, the year before",
             "‰",
@@ -211,10 +199,10 @@ def _of_seekers(category: str) -> tuple[Column, ...]:
 def _of_carried(name: str, label: str, unit: str | None) -> tuple[Column, ...]:
     return (
         *(
-            _number(f"{name}_n_{back}", f"{label}, {when}", unit, ge=None, warning=_CARRIED)
-            for back, when in _YEARS.items()
+            numeric(f"{name}_n_{back}", f"{label}, {when}", unit, ge=None, warning=_CARRIED)
+            for back, when in YEARS.items()
         ),
-        _number(
+        numeric(
             f"{name}_voisins_n_1",
             f"{label}: mean of the département's other communes weighted by persons of 15 to 64 years, the year before",
             unit,
@@ -232,24 +220,17 @@ COLUMNS = (
         warning="Figures about the years before, some of them first published later: a census appears three years on.",
     ),
     DEPARTEMENT.but(description="Département of the commune"),
-    Column(
-        name="annees_connues",
-        kind=Kind.INTEGER,
-        description="Number of the three years before for which the commune has a row of gold",
-        unit="years",
-        ge=1,
-        le=3,
-    ),
-    _number("population_15_64_n_1", "Population of 15 to 64 years of the last census, the year before", "persons"),
-    _number("actifs_15_64_n_1", "Active of 15 to 64 years of the last census, the year before", "persons"),
+    ANNEES_CONNUES,
+    numeric("population_15_64_n_1", "Population of 15 to 64 years of the last census, the year before", "persons"),
+    numeric("actifs_15_64_n_1", "Active of 15 to 64 years of the last census, the year before", "persons"),
     _age("recensement_age_n_1", "the census of the unemployment rate"),
     _age("filosofi_age_n_1", "the incomes (FiLoSoFi)"),
     *(column for category in _CATEGORIES for column in _of_seekers(category)),
-    *(_number(f"{_CENSUS}_n_{back}", f"{_RATE_LABEL}, {when}", "%", warning=_CARRIED) for back, when in _YEARS.items()),
-    _number(f"{_CENSUS}_lisse_n_1", f"{_RATE_LABEL}, smoothed towards the département's, the year before", "%"),
-    _number(f"{_CENSUS}_voisins_n_1", f"{_RATE_LABEL}: the département's other communes, the year before", "%"),
+    *(numeric(f"{_CENSUS}_n_{back}", f"{_RATE_LABEL}, {when}", "%", warning=_CARRIED) for back, when in YEARS.items()),
+    numeric(f"{_CENSUS}_lisse_n_1", f"{_RATE_LABEL}, smoothed towards the département's, the year before", "%"),
+    numeric(f"{_CENSUS}_voisins_n_1", f"{_RATE_LABEL}: the département's other communes, the year before", "%"),
     *_of_carried(REVENU_MEDIAN.name, "Median income", REVENU_MEDIAN.unit),
-    _number(
+    numeric(
         "variation_revenu_median_n_1",
         "Median income: change over one year, the year before; null where the incomes are not of years in succession",
         "ratio",
@@ -263,19 +244,19 @@ COLUMNS = (
         required=False,
     ),
     *(
-        _number(
+        numeric(
             f"cible_demandeurs_emploi_{category}",
             f"Answer: job seekers of category {category.upper()} at the end of the year; null where it is a floor",
             "persons",
         )
         for category in _CATEGORIES
     ),
-    _number(f"cible_{_CENSUS}", f"Answer: {_RATE_LABEL}, of that year", "%"),
-    _number(f"cible_{REVENU_MEDIAN.name}", "Answer: median income of that year", REVENU_MEDIAN.unit, ge=None),
-    _number(f"cible_{TAUX_PAUVRETE.name}", "Answer: poverty rate of that year", TAUX_PAUVRETE.unit),
+    numeric(f"cible_{_CENSUS}", f"Answer: {_RATE_LABEL}, of that year", "%"),
+    numeric(f"cible_{REVENU_MEDIAN.name}", "Answer: median income of that year", REVENU_MEDIAN.unit, ge=None),
+    numeric(f"cible_{TAUX_PAUVRETE.name}", "Answer: poverty rate of that year", TAUX_PAUVRETE.unit),
 )
 
-FEATURES = tuple(column.name for column in COLUMNS if not column.name.startswith("cible_"))
+FEATURES = features_of(COLUMNS)
 """Everything that may be shown to a model of the year."""
 
 COMMUNES = Table(

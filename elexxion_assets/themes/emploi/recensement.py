@@ -28,6 +28,7 @@ from elexxion_assets.declare import (
     match_by_columns,
     rename_columns,
 )
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.emploi import revenus
 from elexxion_assets.themes.emploi.files import (
     CODE_COMMUNE,
@@ -38,7 +39,6 @@ from elexxion_assets.themes.emploi.files import (
     match_wide,
     period,
     release,
-    release_named,
     unpivot_years,
     without_years,
 )

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from elexxion_assets.themes.emploi.files import SAMPLE_PREFIX
+from elexxion_assets.synthetic import PREFIX
 
 _BOM = "\N{BYTE ORDER MARK}"
 
@@ -175,7 +175,7 @@ def samples(folder: Path, seed: int) -> list[Path]:
     }
     paths = []
     for name, text in texts.items():
-        path = folder / f"{SAMPLE_PREFIX}{name}"
+        path = folder / f"{PREFIX}{name}"
         path.write_bytes(text.encode("utf-8"))
         paths.append(path)
     return paths

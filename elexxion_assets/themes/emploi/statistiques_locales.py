@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import narwhals as nw
 
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Match, TextTable, match_by_columns, slug
+from elexxion_assets.synthetic import release_named
 from elexxion_assets.themes.emploi.files import (
     CODE_COMMUNE,
     MISSING_OR_SECRET,
@@ -22,7 +23,6 @@ from elexxion_assets.themes.emploi.files import (
     is_secret,
     lacks_communes,
     period,
-    release_named,
     secret_flag,
     unpivot_years,
 )

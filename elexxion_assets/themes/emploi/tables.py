@@ -6,15 +6,15 @@ year that its figures are of, since none of them publishes every year. Counts of
 up and rates recomputed from them; a rate or a median that cannot be recomputed is null. Gold holds no arrondissements
 of Paris, Lyon and Marseille: their figures count in the commune where it is not published beside them, once only.
 
-The unemployment rate of zones d'emploi has a gold table of its own, `zones_emploi`: none of the files says to which
-zone a commune belongs, so that it cannot stand beside the communes.
+The unemployment rate of zones d'emploi has a gold table of its own, `zones_emploi`. It stands beside the communes, too,
+once a file says to which zone each belongs: Insee's `table-appartenance-geo-communes-YY`, of theme reference.
 """
 
 from __future__ import annotations
 
 import narwhals as nw
 
-from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
+from elexxion_assets.columns import ANNEE, CODE_ZONE_EMPLOI, COMMUNE, COMMUNE_CIBLE, MOTIF, PART, ZONAGE
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
 from elexxion_assets.geography.plm import COMMUNE_OF, without_double_count
 from elexxion_assets.themes.emploi.bdm import BDM
@@ -219,8 +219,45 @@ def _incomes(rows: Frame, year: int) -> Frame:
 _INCOMES = (REVENU_MEDIAN, TAUX_PAUVRETE, MENAGES_FISCAUX)
 
 
-def communes(base: Frame, extract: Frame, seekers: Frame, incomes: Frame, *, period: str) -> Frame:
-    """One row per commune that some source knows, in the year `period`."""
+def _zones(membership: Frame, rates: Frame, year: int) -> Frame:
+    """The zone d'emploi of every commune, and its newest rate in the zoning of the newest table of memberships."""
+    newest = _placed(membership.filter(nw.col("millesime") == nw.col("millesime").max()))
+    # Of communes that merged since, the zone is that of the one whose code stays, unless all lie in the same.
+    own = nw.when(nw.col("code_commune") == nw.col("place")).then(nw.col("code_zone_emploi"))
+    same = nw.col("code_zone_emploi").min() == nw.col("code_zone_emploi").max()
+    placed = newest.with_columns(_own=own).group_by("place")
+    zones = placed.agg(
+        nw.col("_own").max(),
+        nw.when(same).then(nw.col("code_zone_emploi").max()).alias("_same"),
+        nw.col("zonage").max(),
+        nw.col("millesime").max().alias("zone_emploi_millesime"),
+    ).select(
+        "zonage",
+        "zone_emploi_millesime",
+        nw.col("place").alias("code_commune"),
+        nw.coalesce(nw.col("_own"), nw.col("_same")).alias("code_zone_emploi"),
+    )
+    known = rates.filter(
+        nw.col("annee") <= year, nw.col("annee") >= year - CARRIED_YEARS, ~nw.col("taux_chomage").is_null()
+    )
+    last = known.group_by("zonage", "code_zone_emploi").agg(nw.col("annee").max())
+    newest_rates = known.join(last, on=["zonage", "code_zone_emploi", "annee"], how="inner").select(
+        "zonage",
+        "code_zone_emploi",
+        nw.col("taux_chomage").alias("taux_chomage_zone_emploi"),
+        nw.col("annee").alias("taux_chomage_zone_emploi_annee"),
+    )
+    return (
+        zones.filter(~nw.col("code_zone_emploi").is_null())
+        .join(newest_rates, on=["zonage", "code_zone_emploi"], how="left")
+        .rename({"zonage": "zone_emploi_zonage"})
+    )
+
+
+def communes(
+    base: Frame, extract: Frame, seekers: Frame, incomes: Frame, rates: Frame, membership: Frame, *, period: str
+) -> Frame:
+    """One row per commune that some source knows, in the year `period`; the rate of its zone is no knowledge of it."""
     year = int(period)
     sources = [
         _counts(base, year),
@@ -230,7 +267,7 @@ def communes(base: Frame, extract: Frame, seekers: Frame, incomes: Frame, *, per
     ]
     places = nw.concat([source.select("code_commune") for source in sources], how="vertical").unique("code_commune")
     gold = places.with_columns(annee=nw.lit(year))
-    for source in sources:
+    for source in (*sources, _zones(membership, rates, year)):
         gold = gold.join(source, on="code_commune", how="left")
     return gold.select(column.name for column in COMMUNES_COLUMNS)
 
@@ -271,6 +308,10 @@ def _seekers_columns() -> tuple[Column, ...]:
     )
 
 
+_MEMBERSHIP = (
+    "Null until a file that says it is in the lake: table-appartenance-geo-communes-YY of Insee "
+    "(reference/silver/appartenance)."
+)
 COMMUNES_COLUMNS = (
     COMMUNE.but(description="Commune of the target vintage of the Code officiel géographique (COG)"),
     ANNEE,
@@ -299,6 +340,24 @@ COMMUNES_COLUMNS = (
         required=False,
         isin=(BASE_CC.name, RECENSEMENT.name),
     ),
+    CODE_ZONE_EMPLOI.but(description="Zone d'emploi in which the commune lies", required=False, warning=_MEMBERSHIP),
+    ZONAGE.but(
+        name="zone_emploi_zonage",
+        description="Year of the zoning that code_zone_emploi is of",
+        required=False,
+    ),
+    ANNEE.but(
+        name="zone_emploi_millesime",
+        description="Vintage of the table that says in which zone d'emploi the commune lies",
+        required=False,
+        source_names=(),
+    ),
+    TAUX_CHOMAGE.but(
+        name="taux_chomage_zone_emploi",
+        description="Localised unemployment rate of the zone d'emploi: mean of the year's known quarters",
+        warning="Of the whole zone, the same for all its communes; ILO definition, not that of the census.",
+    ),
+    _year_of("taux_chomage_zone_emploi_annee", "taux_chomage_zone_emploi (localised rates of Insee)"),
     *_seekers_columns(),
     *(
         column
@@ -390,8 +449,17 @@ TABLES = (
     _silver(BDM, "Values of the series of the BDM per quarter or month"),
     Table(
         layer=Layer.GOLD,
+        name="zones_emploi",
+        description="Unemployment rate per zone d'emploi and year: quarters and their mean",
+        columns=ZONES_COLUMNS,
+        key=("zonage", "code_zone_emploi", "annee"),
+        inputs=("silver/chomage_zone_emploi",),
+        function=zones_emploi,
+    ),
+    Table(
+        layer=Layer.GOLD,
         name="communes",
-        description="Employment per commune and year: census, job seekers, incomes, each with the year it is of",
+        description="Employment per commune and year: census, zone d'emploi, job seekers, incomes, each with its year",
         columns=COMMUNES_COLUMNS,
         key=("code_commune", "annee"),
         inputs=(
@@ -399,18 +467,13 @@ TABLES = (
             "silver/recensement",
             "silver/demandeurs_emploi",
             "silver/filosofi",
+            "gold/zones_emploi",
+            "reference/silver/appartenance",
         ),
         function=communes,
         lookback=CARRIED_YEARS,
+        # Rates of zones reach further back than any census.
+        may_be_empty=True,
         rules=(_ACTIVE_SUM, _ACTIVE_WITHIN),
-    ),
-    Table(
-        layer=Layer.GOLD,
-        name="zones_emploi",
-        description="Unemployment rate per zone d'emploi and year: quarters and their mean",
-        columns=ZONES_COLUMNS,
-        key=("zonage", "code_zone_emploi", "annee"),
-        inputs=("silver/chomage_zone_emploi",),
-        function=zones_emploi,
     ),
 )

@@ -1,10 +1,12 @@
 """Insee's reference files and La Poste's postal codes: how they are recognised, and of which vintage they are.
 
-The period is the vintage: vintage 2024 is the geography on 1 January 2024. Lists of communes, départements and régions
-do not say it in their columns, and a sample of rows cannot tell one vintage from the next. It is taken from what the
-person said (`elexxion drop --vintage 2024`), else from the official name (`v_commune_2024.csv`); a file without either
-is refused. Events on communes say it themselves, by their latest date; populations by the names of their columns, and
-their period is the year of the population.
+The period is the vintage: vintage 2024 is the geography on 1 January 2024. It is taken from what the person said
+(`elexxion drop --vintage 2024`), else from the official name (`v_commune_2024.csv`) or the title of the table, else
+from the content where that is of one geography only: a list of all communes, the communes that a passage table leads to
+(two vintages between which nothing changed are one geography, filed under the newer). Events on communes say it by
+their latest date, annual passage tables and populations by the names of their columns; the period of populations is
+their year. Lists of départements, of régions and of arrondissements have been the same for years, and postal codes are
+of no vintage whole: without a year in the name they are refused.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from collections.abc import Callable, Mapping
 
 import narwhals as nw
 
-from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT, REGION
+from elexxion_assets.columns import ANNEE, CODE_ZONE_EMPLOI, COMMUNE, DEPARTEMENT, REGION, ZONAGE
 from elexxion_assets.declare import (
+    MISSING,
     Column,
     Dataset,
     Frame,
+    Geography,
     Kind,
     Match,
     Refusal,
@@ -28,6 +32,7 @@ from elexxion_assets.declare import (
     rename_columns,
     slug,
 )
+from elexxion_assets.geography import Cog
 
 INSEE = "Institut national de la statistique et des études économiques (Insee)"
 COG_PAGE = "https://www.insee.fr/fr/information/2560452"
@@ -52,10 +57,38 @@ def period_said(table: TextTable) -> str:
     if vintage is None:
         raise Refusal(
             "no_vintage",
-            "Neither the columns nor the name of this file say its vintage: drop it with --vintage 2024, or under its "
-            "official name, such as v_commune_2024.csv.",
+            "Neither the columns nor the name of this file say its vintage, and its content fits several: drop it with "
+            "--vintage 2024, or under its official name, such as v_commune_2024.csv.",
         )
     return vintage
+
+
+def period_of_communes(column: str, kind: str | None = None) -> Callable[[TextTable, Frame], str]:
+    """The vintage that was said, else the one whose communes are exactly those of a column.
+
+    Args:
+        column: Name of the column in official files.
+        kind: Name of the column that says `COM` where the row is a commune, if there is one.
+    """
+
+    def period(table: TextTable, rows: Frame) -> str:
+        if said := _vintage_said(table):
+            return said
+        code, what = table.find((column,)), table.find((kind,)) if kind else None
+        if what is not None:
+            rows = rows.filter(nw.col(what).str.strip_chars() == "COM")
+        codes = rows.select(nw.col(str(code)).str.strip_chars().alias("code")).collect()["code"].drop_nulls().unique()
+        vintage = Cog.builtin().vintage_of(codes.to_list())
+        if vintage is None:
+            raise Refusal(
+                "no_vintage",
+                "The name of this file does not say its vintage, and its communes are not exactly those of any vintage "
+                f"up to {Cog.builtin().newest}: drop it with --vintage 2024, or under its official name, such as "
+                "v_commune_2024.csv.",
+            )
+        return str(vintage)
+
+    return period
 
 
 def period_of_events(table: TextTable) -> nw.Expr | str:
@@ -126,6 +159,7 @@ COMMUNES = Dataset(
     ),
     key=("type", "code_commune"),
     period=period_said,
+    period_of_rows=period_of_communes("COM", "TYPECOM"),
     release=release_said,
     # One archive holds all lists of the vintage and the events.
     addresses=("https://www.insee.fr/fr/statistiques/fichier/8740222/cog_ensemble_2026_csv.zip",),
@@ -177,18 +211,143 @@ REGIONS = Dataset(
     release=release_said,
     match=match_first("REG"),
 )
+_INITIAL = "CODGEO_INI"
+_VINTAGE, _BEFORE, _AFTER = "_millesime_avant", "_code_avant", "_code_apres"
+
+
+def _vintages(table: TextTable) -> dict[int, str]:
+    """The column of each vintage of an annual passage table, in order: `CODGEO_2003`."""
+    found = {column: re.fullmatch(r"codgeo((?:19|20)[0-9]{2})", slug(column)) for column in table.columns}
+    return dict(sorted((int(year[1]), column) for column, year in found.items() if year))
+
+
+def match_passage(dataset: Dataset, table: TextTable) -> Match:
+    """By the columns of the historical table, or by those of the annual one."""
+    if table.find((_INITIAL,)) is None:
+        return match_by_columns(dataset, table)
+    years = _vintages(table)
+    missing = () if years else ("a column of a vintage, such as « CODGEO_2024 »",)
+    return Match(score=1 + len(years), missing=missing)
+
+
+def period_of_passage(table: TextTable, rows: Frame) -> str:
+    """The last vintage of an annual table; of the historical one, the vintage of the communes that it leads to."""
+    years = _vintages(table)
+    return str(max(years)) if years else period_of_communes("DEPCOM")(table, rows)
+
+
+def normalise_passage(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
+    """Pairs of codes; of an annual table, from its initial code and from each vintage to the last one."""
+    years = _vintages(table)
+    if not years:
+        return rename_columns(dataset, frame, table)
+    initial, last = str(table.find((_INITIAL,))), years.pop(max(years))
+
+    def pairs(vintage: int | None, column: str) -> Frame:
+        told = nw.lit(None if vintage is None else str(vintage), dtype=nw.String())
+        return frame.select(
+            "_line",
+            told.alias("millesime_avant"),
+            nw.col(column).alias("code_avant"),
+            nw.col(last).alias("code_apres"),
+        )
+
+    def once(rows: Frame) -> Frame:
+        # A row is an initial code: a commune of a later vintage has one for each that went into it.
+        there = rows.filter(~nw.col("code_avant").is_null(), ~nw.col("code_apres").is_null())
+        return there.unique(["code_avant", "code_apres"], keep="first", order_by="_line")
+
+    return nw.concat([pairs(None, initial), *(once(pairs(year, column)) for year, column in years.items())])
+
+
 PASSAGE = Dataset(
     name="passage",
-    title="Table de passage des communes, de tout millésime à un seul",
+    title="Tables de passage des communes, de tout millésime à un seul (historique) ou d'année en année (annuelle)",
     source=INSEE,
     page="https://www.insee.fr/fr/information/7671867",
     columns=(
-        _commune("code_avant", "DEPCOM_HIST", "Code in some vintage"),
+        Column(
+            name="millesime_avant",
+            kind=Kind.INTEGER,
+            description="Vintage of code_avant; null where it is a code of any vintage",
+            required=False,
+            ge=1943,
+            le=2100,
+            optional_in_file=True,
+        ),
+        _commune("code_avant", "DEPCOM_HIST", "Code in the vintage before, or in some vintage"),
         _commune("code_apres", "DEPCOM", "Code in the vintage of the table"),
     ),
-    key=("code_avant", "code_apres"),
+    key=("millesime_avant", "code_avant", "code_apres"),
     period=period_said,
+    period_of_rows=period_of_passage,
     release=release_said,
+    match=match_passage,
+    normalise=normalise_passage,
+)
+
+_ZONE = re.compile(r"ze((?:19|20)[0-9]{2})")
+_NAMED = re.compile(r"table-appartenance-geo-communes-(?:20)?([0-9]{2})(?![0-9])")
+_TITLED = re.compile(r"1er janvier ((?:19|20)[0-9]{2})")
+
+
+def _zonage(table: TextTable) -> tuple[str, str]:
+    """Of the newest zoning into zones d'emploi, its year and its column: `ZE2020`."""
+    found = ((_ZONE.fullmatch(slug(column)), column) for column in table.columns)
+    return max((year[1], column) for year, column in found if year)
+
+
+def period_of_appartenance(table: TextTable, rows: Frame) -> str:
+    """The vintage that was said, else that of the title or of the official name, else that of its communes."""
+    if "vintage" in table.hints:
+        return table.hints["vintage"]
+    if titled := _TITLED.search(" ".join(table.preamble)):
+        return titled[1]
+    if named := _NAMED.search(table.file):
+        return f"20{named[1]}"
+    return period_of_communes("CODGEO")(table, rows)
+
+
+def normalise_appartenance(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
+    """The columns of the newest zoning that the file holds."""
+    year, column = _zonage(table)
+    older = [name for name in table.columns if name != column and _ZONE.fullmatch(slug(name))]
+    rest = dataclasses.replace(table, columns=tuple(name for name in table.columns if name not in older))
+    return rename_columns(dataset, frame.drop(older), rest).with_columns(zonage=nw.lit(year))
+
+
+APPARTENANCE = Dataset(
+    name="appartenance",
+    title="Table d'appartenance géographique des communes",
+    source=INSEE,
+    page="https://www.insee.fr/fr/information/7671844",
+    columns=(
+        _commune("code_commune", "CODGEO", "Commune, or arrondissement of Paris, Lyon or Marseille"),
+        _text("libelle", "LIBGEO", "Name, as Insee writes it"),
+        CODE_DEPARTEMENT,
+        CODE_REGION,
+        _text(
+            "code_epci",
+            "EPCI",
+            "Intercommunalité (EPCI with own taxes) or Métropole de Lyon; null for islands that have none",
+            required=False,
+            pattern=r"[0-9]{9}",
+            missing=(*MISSING, "ZZZZZZZZZ"),
+            optional_in_file=True,
+            examples=("200069193",),
+            counter_examples=("20006919",),
+        ),
+        ZONAGE,
+        CODE_ZONE_EMPLOI.but(
+            required=False, optional_in_file=False, source_names=("ZE2020", "ZE2010"), missing=(*MISSING, "ZZZZ")
+        ),
+    ),
+    key=("code_commune",),
+    period=period_said,
+    period_of_rows=period_of_appartenance,
+    release=release_said,
+    normalise=normalise_appartenance,
+    geography=Geography(vintage=lambda table, period: int(period), arrondissements=True),
 )
 ARRONDISSEMENTS_PLM = Dataset(
     name="arrondissements_plm",
@@ -283,6 +442,7 @@ DATASETS = (
     DEPARTEMENTS,
     REGIONS,
     PASSAGE,
+    APPARTENANCE,
     ARRONDISSEMENTS_PLM,
     CODES_POSTAUX,
     POPULATION,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from elexxion_assets.columns import ANNEE, COMMUNE
-from elexxion_assets.declare import Dataset, Frame, Kind, Layer, Table
+from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
+from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.geography import Cog
 from elexxion_assets.themes.reference.datasets import (
+    APPARTENANCE,
     ARRONDISSEMENTS_PLM,
     CODES_POSTAUX,
     COMMUNES,
@@ -23,6 +25,13 @@ MILLESIME = ANNEE.but(
     examples=("2024",),
     source_names=(),
 )
+EST_CONNUE = Column(
+    name="est_connue",
+    kind=Kind.BOOLEAN,
+    description="Whether the COG that comes with the package has the commune in that vintage; null for parts of "
+    "communes and for later vintages",
+    required=False,
+)
 OLDEST_POPULATION = 5
 """Vintages back to which a population is looked for: that of a year is published three years later."""
 
@@ -35,6 +44,16 @@ def of_vintage(rows: Frame, *, period: str) -> Frame:
 def as_published(rows: Frame, *, period: str) -> Frame:
     """The rows; their year is among them."""
     return rows
+
+
+def communes_of_vintage(rows: Frame, *, period: str) -> Frame:
+    """The list of communes of a vintage, set against what the package's own edition knows of it."""
+    known, vintage = Cog.builtin(), int(period)
+    listed = of_vintage(rows, period=period)
+    if vintage not in known.vintages:
+        return listed.with_columns(nw.lit(None, dtype=nw.Boolean()).alias(EST_CONNUE.name))
+    there = nw.col("code_commune").is_in(sorted(known.codes(vintage)))
+    return listed.with_columns(nw.when(nw.col("type") == "COM").then(there).alias(EST_CONNUE.name))
 
 
 def communes_of(communes: Frame, departements: Frame, regions: Frame, population: Frame, *, period: str) -> Frame:
@@ -70,11 +89,35 @@ _CODE_DEPARTEMENT, _CODE_REGION = COMMUNES.columns[3:5]
 _POPULATION = POPULATION.columns[3]
 
 TABLES = (
-    _silver(COMMUNES, "Communes of a vintage, their parts (délégué or associated) and arrondissements municipaux."),
+    Table(
+        layer=Layer.SILVER,
+        name=COMMUNES.name,
+        description="Communes of a vintage, their parts (délégué or associated) and arrondissements municipaux.",
+        columns=(MILLESIME, *COMMUNES.columns, EST_CONNUE),
+        key=COMMUNES.key,
+        inputs=(COMMUNES.name,),
+        function=communes_of_vintage,
+        rules=(
+            Rule(
+                name="communes_connues",
+                description="Every commune is one that the edition of the package has in that vintage",
+                broken=~nw.col(EST_CONNUE.name),
+            ),
+        ),
+    ),
     _silver(MOUVEMENTS, "Events on communes since 1943, as Insee knows them at a vintage."),
     _silver(DEPARTEMENTS, "Départements of a vintage."),
     _silver(REGIONS, "Régions of a vintage."),
-    _silver(PASSAGE, "Pairs of codes: from any vintage to the vintage of the table."),
+    _silver(PASSAGE, "Pairs of codes: from any vintage, or from each, to the vintage of the table."),
+    Table(
+        layer=Layer.SILVER,
+        name=APPARTENANCE.name,
+        description="Département, région, EPCI and zone d'emploi of every commune of a vintage.",
+        columns=(MILLESIME, *APPARTENANCE.columns, COMMUNE_CIBLE, PART, MOTIF),
+        key=(*APPARTENANCE.key, COMMUNE_CIBLE.name),
+        inputs=(APPARTENANCE.name,),
+        function=of_vintage,
+    ),
     _silver(ARRONDISSEMENTS_PLM, "Arrondissements municipaux and their commune."),
     _silver(CODES_POSTAUX, "Postal codes of the communes, several of each where there are."),
     Table(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from elexxion_assets.declare import Layer
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import empty_frame
+from elexxion_assets.synthetic import PREFIX
 from elexxion_assets.themes.association import THEME
-from elexxion_assets.themes.association.datasets import SAMPLE_PREFIX
 from elexxion_assets.themes.association.platinum import COMMUNES, FEATURES
 from elexxion_assets.themes.association.samples import places, write_register
 from elexxion_assets_tests.themes.association.conftest import Lake
@@ -53,7 +53,7 @@ def test_features_are_the_same_when_the_year_is_not_known(lake: Lake, tmp_path: 
     ain = [place for place in places() if place.departement == "01"][:20]
     # A register of 1 January tells the year before.
     for year in (2022, 2023, 2024, 2025):
-        file = tmp_path / f"{SAMPLE_PREFIX}rna_waldec_{year}0101.zip"
+        file = tmp_path / f"{PREFIX}rna_waldec_{year}0101.zip"
         write_register(file, 100 * (year - 2019), year, snapshot=date(year, 1, 1), where=ain)
         lake.take(file)
         lake.registre(str(year - 1))
@@ -72,7 +72,7 @@ def test_features_are_the_same_when_the_year_is_not_known(lake: Lake, tmp_path: 
 
 
 def test_the_first_year_has_no_row_and_that_is_right(lake: Lake, tmp_path: Path) -> None:
-    file = tmp_path / f"{SAMPLE_PREFIX}rna_waldec_20250101.zip"
+    file = tmp_path / f"{PREFIX}rna_waldec_20250101.zip"
     write_register(file, 50, 7, where=places()[:5])
     lake.take(file)
     lake.registre("2024")

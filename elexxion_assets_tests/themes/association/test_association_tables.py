@@ -34,8 +34,19 @@ def register(*rows: dict[str, Any]) -> nw.LazyFrame[Any]:
     return nw.from_native(pl.DataFrame(whole, schema=TYPES).lazy())
 
 
-def gold(frame: nw.LazyFrame[Any], year: int) -> dict[str, Any]:
-    (row,) = communes(frame, period=str(year)).to_native().collect().to_dicts()
+def people(*rows: tuple[str, int, float | None, str]) -> nw.LazyFrame[Any]:
+    """Populations as a lake gives them: commune, year, inhabitants, source."""
+    schema = {"code_commune": pl.String, "annee": pl.Int64, "population": pl.Float64, "source": pl.String}
+    return nw.from_native(pl.LazyFrame(list(rows), schema=schema, orient="row"))
+
+
+def gold(frame: nw.LazyFrame[Any], year: int, populations: nw.LazyFrame[Any] | None = None) -> dict[str, Any]:
+    (row,) = (
+        communes(frame, people() if populations is None else populations, period=str(year))
+        .to_native()
+        .collect()
+        .to_dicts()
+    )
     return row
 
 
@@ -97,6 +108,29 @@ def test_history_counts_each_year_once_and_no_typing_errors() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("year", "of", "known"),
+    [(2024, 2023, 50_000.0), (2023, 2023, 50_000.0), (2020, 2016, 40_000.0), (2010, 2016, 40_000.0)],
+    ids=["the last one", "its own", "the one before", "the first one after"],
+)
+def test_rates_are_per_thousand_inhabitants_of_the_nearest_year_known(year: int, of: int, known: float) -> None:
+    populations = people(
+        ("01053", 2016, 40_000.0, "edition"), ("01053", 2023, 50_000.0, "file"), ("01053", 2025, None, "file")
+    )
+    row = gold(register({"date_creation": date(year, 2, 1)}, {}), year, populations)
+    assert (row["population"], row["population_annee"]) == (known, of)
+    assert row["population_source"] == ("file" if of == 2023 else "edition")
+    assert row["stock_pour_mille"] == pytest.approx(2000 / known)
+    assert row["creations_pour_mille"] == pytest.approx(1000 / known)
+    assert row["dissolutions_pour_mille"] == 0
+
+
+@pytest.mark.parametrize("inhabitants", [None, 0.0])
+def test_without_inhabitants_there_is_no_rate(inhabitants: float | None) -> None:
+    row = gold(register({}), 2024, people(("01053", 2023, inhabitants, "file")))
+    assert (row["stock"], row["stock_pour_mille"]) == (1, None)
+
+
 DAYS = st.one_of(st.none(), st.dates(date(2019, 1, 1), date(2026, 12, 31)))
 ROWS = st.lists(
     st.fixed_dictionaries(
@@ -115,7 +149,7 @@ ROWS = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(ROWS)
 def test_gold_counts_every_placed_association_once(rows: list[dict[str, Any]]) -> None:
-    found = communes(register(*rows), period="2024").to_native().collect()
+    found = communes(register(*rows), people(), period="2024").to_native().collect()
     placed = [row for row in rows if row["code_commune"] is not None]
     assert set(found["code_commune"]) == {row["code_commune"] for row in placed}
     created = [r for r in placed if r["position"] in "AD" and r["date_creation"] and r["date_creation"].year == YEAR]

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from elexxion_assets.declare import Layer, TextTable
 from elexxion_assets.geography import Cog
+from elexxion_assets.synthetic import PREFIX
 from elexxion_assets.themes.crime import THEME
-from elexxion_assets.themes.crime.datasets import COMMUNALE, SAMPLE_PREFIX
+from elexxion_assets.themes.crime.datasets import COMMUNALE
 from elexxion_assets.themes.crime.indicators import indicator_of
 from elexxion_assets.themes.crime.samples import samples
 
 EXTRACT = "crime/donnee-data.gouv-2023-geographie2024_extrait-3498-communes-2016-2018.csv.gz"
-SAMPLE = f"{SAMPLE_PREFIX}donnee-data.gouv-2023-geographie2024.csv.gz"
+SAMPLE = f"{PREFIX}donnee-data.gouv-2023-geographie2024.csv.gz"
 
 OF_2022 = {
     # Arboys en Bugey is two communes of 2022 (01039, 01138) today, Haut Valromey too (01187, 01330).

@@ -26,7 +26,6 @@ WITHOUT_VINTAGE = {
     "arrondissements_plm.csv",
     "departements.csv",
     "regions.csv",
-    "table_passage_com_historique.csv",
 }
 
 
