@@ -76,3 +76,9 @@ class Lake:
         """What became of the rows of these deliveries, or of all."""
         asked = [self.ledger.get(delivery.id) or delivery for delivery in deliveries] or list(self.ledger.all())
         return list(coverage(self.storage, self.ledger, self.themes, sorted(asked, key=lambda each: each.name)))
+
+    def make(self, name: str, period: str) -> pl.DataFrame:
+        """Builds one table, `theme/layer/table`, for one period, and gives its rows."""
+        theme, _, table = name.partition("/")
+        self._build(self.themes[theme], table, period)
+        return self.rows(name, period)

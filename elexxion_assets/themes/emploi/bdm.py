@@ -6,6 +6,7 @@ row per series and year, its values in `T1` to `T4` (or `01` to `12`) and its le
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 
@@ -90,9 +91,13 @@ def _with_codes(table: TextTable, periods: list[str]) -> TextTable:
 
 def match_series(dataset: Dataset, table: TextTable) -> Match:
     """By columns, quarters or months, and labels about employment."""
+    periods = [position for position, column in enumerate(table.columns) if split_period(column)]
+    # The legend below a short export says nothing of a series.
+    series = tuple(row for row in table.sample if any(row[position] for position in periods))
+    table = dataclasses.replace(table, sample=series)
     columns = match_by_columns(dataset, table)
     missing = list(columns.missing)
-    if not any(split_period(column) for column in table.columns):
+    if not periods:
         missing.append("columns of quarters such as « 2001-T4 »")
     label = table.find(LIBELLE.source_names)
     labels = [text for text in (table.values(label) if label is not None else []) if text.strip() != _CODES]
