@@ -55,7 +55,7 @@ LABELS = ("Cambriolages de logement", "Vols de véhicules", "Violences sexuelles
 UNITS = ("Infraction", "Véhicule", "Victime")
 
 
-@pytest.mark.parametrize("release", [2021, 2022, 2023])
+@pytest.mark.parametrize("release", [2021, 2023])
 def test_ssmsi_departements_until_2023(lake: Lake, release: int) -> None:
     quoted = '"' if release == 2023 else ""
     names = "classe;annee;Code.département;Code.région;unité.de.compte;millPOP;millLOG;faits;POP;LOG;tauxpourmille"
@@ -101,7 +101,7 @@ def test_ssmsi_regions_have_no_departement(lake: Lake) -> None:
     assert lake.make("crime/silver/regionale", "2022")["code_region"].n_unique() == 4
 
 
-@pytest.mark.parametrize("vintage", [2021, 2022, 2023, 2024])
+@pytest.mark.parametrize("vintage", [2021, 2024])
 def test_ssmsi_communes_until_2024_say_the_geography_in_a_name(lake: Lake, vintage: int) -> None:
     header = (
         f"CODGEO_{vintage};annee;classe;unité.de.compte;valeur.publiée;faits;tauxpourmille;complementinfoval;"
@@ -150,7 +150,7 @@ def test_ssmsi_communes_since_2025_mask_rows(lake: Lake, vintage: int) -> None:
 MAYOTTE_BEFORE_2019 = tuple(place if place[0] != "ZM" else ("ZM", "Mayotte", "511", "Mamoudzou") for place in o.PLACES)
 SECTION = "Code du département;Libellé de la section électorale;Code de la commune;Libellé de la commune"
 TOWNS = (o.PLACES[0], *o.PLACES[2:4], *o.PLACES[7:12])
-SECTORS = tuple(("75", "Paris", f"056SR{rank:02}", f"Paris secteur {rank}") for rank in range(1, 18))
+SECTORS = tuple(("75", "Paris", f"056SR{rank:02}", f"Paris secteur {rank}") for rank in range(1, 17))
 ENDS = {"names": "ends"}
 EMPTY = {"names": "empty"}
 NUMBERED = {"names": "numbered"}
@@ -335,7 +335,7 @@ def test_a_layout_of_results_gives_every_vote(lake: Lake, layout: str) -> None:
     assert units["inscrits"].unique().to_list() == [1000]
     assert units["_line"].n_unique() == lines
     assert silver["candidat"].null_count() == 0
-    if len(silver.filter(pl.col("code_commune").is_not_null())) and lines == len(o.PLACES):
+    if lines == len(o.PLACES):
         assert set(silver["code_commune"]) == set(o.INSEE)
     assert lake.quarantined() == []
     assert lake.refused == {}
@@ -347,8 +347,8 @@ def test_mi_2024_long_has_a_line_per_candidate(lake: Lake) -> None:
         "NumPanneauCand,NomPsn,PrenomPsn,CivilitePsn,CodNuaCand,LibNuaCand,NbVoix,RapportExprimes,RapportInscrits,Elu"
     )
     rows = [
-        f'Ain,{code},"1ère, circonscription",1,1,1000,200,800,30,20,750,{rank},NOM {rank},Anne,Mme,{nuance},X,150,"20,00",'
-        '"15,00",'
+        f'Ain,{code},"1ère, circonscription",1,1,1000,200,800,30,20,750,{rank},NOM {rank},Anne,Mme,{nuance},X,150,'
+        '"20,00","15,00",'
         for code in ("0101", "0102", "2A01", "97101", "ZX01", "ZZ05", "98701", "98801")
         for rank, nuance in enumerate(("UG", "RN", "ENS", "LR", "EXG"))
     ]
@@ -406,7 +406,7 @@ def test_municipales_2014_hold_both_rounds_in_one_file(lake: Lake) -> None:
 COMMUNES = ("01004", "2A004", "75056", "75101", "69123", "13055", "97411", "59350")
 
 
-@pytest.mark.parametrize("census", [2012, 2013, 2016, 2019, 2020, 2021, 2022])
+@pytest.mark.parametrize("census", [2012, 2015, 2022])
 def test_base_cc_emploi_of_every_census(lake: Lake, census: int) -> None:
     years = [census - 10, census - 5, census]
     names = [
@@ -433,7 +433,7 @@ def test_the_dictionary_of_a_base(lake: Lake) -> None:
     assert read(lake, "meta_base.CSV", csv(header, *rows), "emploi/dictionnaire") == ["2017"]
 
 
-@pytest.mark.parametrize("year", range(2012, 2022))
+@pytest.mark.parametrize("year", [2012, 2016, 2021])
 def test_filosofi_of_every_year(lake: Lake, year: int) -> None:
     two = year % 100
     names = f"NBMENFISC{two};NBPERSMENFISC{two};MED{two};PIMP{two};TP60{two};PIMPOT{two};D1{two};D9{two};RD{two}"
@@ -553,7 +553,7 @@ def test_rna_import(lake: Lake) -> None:
     assert lake.make("association/silver/registre", "2024")["origine"].unique().to_list() == ["import"]
 
 
-@pytest.mark.parametrize("vintage", [2019, 2021, 2024, 2026])
+@pytest.mark.parametrize("vintage", [2019, 2026])
 def test_cog_of_communes(lake: Lake, vintage: int) -> None:
     header = "TYPECOM,COM,REG,DEP,CTCD,ARR,TNCC,NCC,NCCENR,LIBELLE,CAN,COMPARENT"
     rows = [f"COM,{code},84,01,01D,011,5,X,X,X,0108," for code in ("01001", "01002", "01004", "01005")]

@@ -96,11 +96,13 @@ TAUX = Column(
     unit="‰",
     required=False,
     ge=0,
+    # A hamlet may have more facts than inhabitants; a spreadsheet that loses the comma gives far more.
+    le=100_000,
     missing=(*MISSING, MASKED),
     source_names=("taux_pour_mille", "tauxpourmille"),
     optional_in_file=True,
     examples=("2,25085170536868073", "7,83177350511023e-03", "0.5"),
-    counter_examples=("-0,1", "1,2,3"),
+    counter_examples=("-0,1", "1,2,3", "4.34468E+15"),
 )
 EST_DIFFUSE = Column(
     name="est_diffuse",
