@@ -155,8 +155,7 @@ def results(
         for rank, candidate in enumerate(order):
             votes = {"Voix": str(share + rest if rank == 0 else share)}
             row += [
-                votes.get(field, candidate.get(field, "" if field.startswith(("Si", "El")) else "10,00"))
-                for field in fields
+                votes.get(field, candidate.get(field, "10,00" if field.startswith("%") else "")) for field in fields
             ]
         lines.append(separator.join(row))
     return "\r\n".join(lines) + "\r\n"

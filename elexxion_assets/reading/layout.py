@@ -84,6 +84,7 @@ class _Body:
                 if kind := _kind(cell):
                     counts.setdefault(position, Counter())[kind] += 1
                     years[position] += bool(_YEAR.fullmatch(cell.strip()))
+        self.width = max(map(len, rows), default=0)
         self.typed: dict[int, str] = {}
         self.strong: set[int] = set()
         self.years = {position for position, count in years.items() if count * 2 > counts[position].total()}
@@ -117,8 +118,10 @@ class _Body:
             for position, kind in self.typed.items()
             if kind == "number" and position < len(row) and _kind(row[position]) == "number"
         }
+        # Years that stand above several columns each leave most cells of their row empty.
+        sparse = bool(found) and _filled(row) * 3 < self.width
         are_names = (
-            len(found) >= 2
+            (len(found) >= 2 or sparse)
             and all(_YEAR.fullmatch(cell) for cell in found.values())
             and len(set(found.values())) == len(found)
             and not self.years & set(found)

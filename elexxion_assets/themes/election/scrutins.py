@@ -438,11 +438,11 @@ def _round_of_nuances(table: TextTable, layout: Layout) -> int | None:
 
 
 def _round(table: TextTable, layout: Layout) -> int | None:
-    """The round, from the number of candidates in each territory: more than four is a first round."""
+    """The round, from the number of candidates in each territory: four and more is a first round."""
     usual = _usual_number(table, layout)
-    if usual is None or 3 < usual <= 4:
+    if usual is None or 3 < usual < 4:
         return None
-    return 1 if usual > 4 else 2
+    return 1 if usual >= 4 else 2
 
 
 def _usual_number(table: TextTable, layout: Layout) -> float | None:
