@@ -124,7 +124,8 @@ def test_1_extensions_that_lie(lake: Lake) -> None:
 
 def test_2_a_semicolon_file_whose_geojson_holds_more_commas(lake: Lake) -> None:
     """2: « sniffing by counting fails (a `;` file whose GeoJSON column holds more commas) »."""
-    shape = '"{""type"": ""Polygon"", ""coordinates"": [[[-0.55, 47.46], [-0.54, 47.47], [-0.5, 47.4], [-0.5, 47.3], [-0.4, 47]]]}"'
+    points = ", ".join(["[-0.55, 47.46]"] * 6)
+    shape = f'"{{""type"": ""Polygon"", ""coordinates"": [[{points}]]}}"'
     rows = [f"{row};{shape}" for row in crime()]
     assert sum(row.count(",") for row in rows) > sum(row.count(";") for row in rows)
     delivery = lake.drop("a.csv", lines(f"{CRIME};geo_shape", *rows))
