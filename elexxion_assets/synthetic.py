@@ -16,3 +16,8 @@ def is_synthetic(table: TextTable) -> bool:
 def release_named(table: TextTable, words: str) -> str:
     """The release in words that sort: synthetic files sort before everything real."""
     return f"0 sample {words}" if is_synthetic(table) else words
+
+
+def is_synthetic_release(release: str) -> bool:
+    """Whether a release is one of synthetic files: in every theme theirs sort before everything real."""
+    return release.startswith(("0 ", "0-"))

@@ -25,6 +25,7 @@ from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.quality import checks, contract
+from elexxion_assets.synthetic import is_synthetic_release
 
 PROVENANCE = ("_delivery", "_line")
 """Columns at the end of every silver table: the delivery (and, after a dot, which of its tables) and the line."""
@@ -520,7 +521,11 @@ class _Contracted:
             stay = {newest}
         else:
             # Made-up samples are no part of anything real.
-            stay = {release for (release, _, _), _, _ in parts if is_sample(release) == is_sample(newest)}
+            stay = {
+                release
+                for (release, _, _), _, _ in parts
+                if is_synthetic_release(release) == is_synthetic_release(newest)
+            }
         current = [frame for (release, _, _), frame, _ in parts if release in stay]
         self.counts["older_release"] += sum(lines for (release, _, _), _, lines in parts if release not in stay)
         if self.dataset.part is not None and len(stay) > 1:
@@ -565,11 +570,6 @@ class _Contracted:
             if len(replaced) < len(counts):
                 kept.append(nw.from_native(frame).filter(~part.is_in(replaced)).to_native() if replaced else frame)
         return kept
-
-
-def is_sample(release: str) -> bool:
-    """Whether a release is one of our made-up samples: in every theme theirs sort before everything real."""
-    return release.startswith(("0 ", "0-"))
 
 
 def text_table(facts: dict[str, Any], delivery: Delivery) -> TextTable:

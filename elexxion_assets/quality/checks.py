@@ -199,7 +199,9 @@ def _bounds(columns: Sequence[Column]) -> list[RowCheck]:
     for (unit, low, high), group in alike.items():
         limits = {"at least": low, "at most": high}
         words = " and ".join(f"{limit} {value:g}" for limit, value in limits.items() if value is not None)
-        said = f"`{group[0].name}`" if len(group) == 1 else f"Each of {len(group)} columns" + (f" in {unit}" * bool(unit))
+        said = (
+            f"`{group[0].name}`" if len(group) == 1 else f"Each of {len(group)} columns" + (f" in {unit}" * bool(unit))
+        )
         name = f"range_{group[0].name if len(group) == 1 else _slug(unit) or 'values'}"
         names.append(name)
         found.append(
