@@ -38,8 +38,7 @@ class Settings(BaseSettings):
             left alone.
         batch: Largest number of files that one run takes.
         sensor_seconds: Least seconds between two looks at `input/`; the daemon itself looks every five.
-        events_target: Name under which the S3 server knows where to send events; `elexxion init` then asks the bucket for
-            them.
+        events_target: Name by which the S3 server knows where events go; `elexxion init` then asks the bucket for them.
         webhook_token: Secret that the senders of events show to `elexxion serve`.
         webserver: Address of Dagster's webserver, which `elexxion serve` asks to look at once.
         fetch_max_bytes: Largest release that `elexxion fetch` brings.
