@@ -38,6 +38,9 @@ class Settings(BaseSettings):
             left alone.
         batch: Largest number of files that one run takes.
         sensor_seconds: Least seconds between two looks at `input/`; the daemon itself looks every five.
+        events_target: Name by which the S3 server knows where events go; `elexxion init` then asks the bucket for them.
+        webhook_token: Secret that the senders of events show to `elexxion serve`.
+        webserver: Address of Dagster's webserver, which `elexxion serve` asks to look at once.
         fetch_max_bytes: Largest release that `elexxion fetch` brings.
         fetch_hosts: Hosts that it may ask, and those below them, separated by commas.
     """
@@ -59,6 +62,9 @@ class Settings(BaseSettings):
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500
     sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 3
+    events_target: Annotated[str, Field(pattern=r"^arn:\S+$")] | None = None
+    webhook_token: Annotated[SecretStr, Field(min_length=16)] | None = None
+    webserver: Annotated[str, Field(pattern=r"^https?://\S+$")] = "http://127.0.0.1:3000"
     fetch_max_bytes: Annotated[int, Field(ge=1)] = 4_000_000_000
     fetch_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+(\s*,\s*[A-Za-z0-9.:-]+)*$")] = (
         "data.gouv.fr,insee.fr,media.interieur.gouv.fr,data.dares.travail-emploi.gouv.fr"

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table as Grid
 
 from elexxion_assets.cli.console import AsJson, Problem, app, err, open_lake, out, print_grid, print_json
+from elexxion_assets.lake.storage import S3Storage
 from elexxion_assets.settings import settings
 from elexxion_assets.themes import all_themes
 
@@ -23,6 +24,13 @@ def init(as_json: AsJson = False) -> None:
     storage = open_lake()
     home = prepare_home()
     made = initialise(storage, all_themes())
+    if settings().events_target is not None:
+        from elexxion_assets.lake.notifications import ask_for_events
+
+        if not isinstance(storage, S3Storage):
+            raise Problem("ELEXXION_EVENTS_TARGET is for a lake on S3; a directory sends no events")
+        if ask_for_events(storage, settings().events_target or ""):
+            made.append("the bucket's rule for events")
     if as_json:
         print_json({"lake": storage.url, "dagster_home": str(home), "made": made})
         return

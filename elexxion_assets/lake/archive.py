@@ -79,19 +79,17 @@ def archive(
         What was done.
     """
     done = Archived()
-    kept = _documents(storage)
-    known = {identifier for members in kept.values() for identifier in members}
+    known = {identifier for members in _documents(storage).values() for identifier in members}
     for month, group in _groups(storage, ledger, before, known, done):
         progress(f"archiving {len(group)} deliveries of {month}")
-        if key := _write(storage, month, group, done):
-            kept[key] = {delivery.id: delivery for delivery in group if delivery.id not in known}
+        _write(storage, month, group, done)
     if remove:
-        for key, members in kept.items():
-            _remove(storage, ledger, key, list(members), before, done, progress)
+        for key, members in _documents(storage).items():
+            _remove(storage, ledger, key, members, before, done, progress)
     return done
 
 
-def _documents(storage: Storage) -> dict[str, dict[str, object]]:
+def _documents(storage: Storage) -> dict[str, dict[str, dict[str, str]]]:
     """The verified archives, oldest first, each with its deliveries."""
     return {
         entry.key.removesuffix(".json") + ".tar.gz": json.loads(storage.read(entry.key))["deliveries"]
@@ -125,20 +123,20 @@ def _groups(
         yield month, group
 
 
-def _write(storage: Storage, month: str, group: list[Delivery], done: Archived) -> str:
-    """Writes one archive, reads it back, then its document; gives its key, or nothing where it did not agree."""
+def _write(storage: Storage, month: str, group: list[Delivery], done: Archived) -> None:
+    """Writes one archive, reads it back, then its document; without that nothing counts as archived."""
     with TemporaryDirectory(prefix="elexxion-") as folder:
         file = Path(folder) / "archive.tar.gz"
         packed = _pack(storage, group, file, done)
         if not packed:
-            return ""
+            return
         name = hashlib.sha256("".join(f"{d.id} {d.sha256}\n" for d in packed).encode()).hexdigest()[:16]
         key = f"{layout.ARCHIVE}{month}_{name}.tar.gz"
         storage.write(key, file)
     wrong = _disagreements(storage, key, {delivery.raw: delivery.sha256 for delivery in packed})
     if wrong:
         done.problems += [f"{key}: {words}" for words in wrong]
-        return ""
+        return
     document = {
         "archive": key,
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -152,7 +150,6 @@ def _write(storage: Storage, month: str, group: list[Delivery], done: Archived) 
     done.written.append(key)
     done.deliveries += len(packed)
     done.bytes += sum(delivery.size for delivery in packed)
-    return key
 
 
 def _pack(storage: Storage, group: list[Delivery], file: Path, done: Archived) -> list[Delivery]:
@@ -211,14 +208,14 @@ def _remove(
     storage: Storage,
     ledger: Ledger,
     key: str,
-    identifiers: list[str],
+    members: dict[str, dict[str, str]],
     before: datetime,
     done: Archived,
     progress: Callable[[str], None],
 ) -> None:
     """Removes from `raw/` what one archive holds, after it was read back."""
     there = []
-    for identifier in identifiers:
+    for identifier in members:
         delivery = ledger.get(identifier)
         if delivery is None or delivery.state not in _ARCHIVED or delivery.received_at >= before:
             continue
@@ -228,7 +225,6 @@ def _remove(
         return
     progress(f"reading {key} back")
     # A delivery that was recognised as of another theme since lies elsewhere in `raw/` than in the archive.
-    members = json.loads(storage.read(key.removesuffix(".tar.gz") + ".json"))["deliveries"]
     wrong = _disagreements(storage, key, {members[d.id]["raw"]: d.sha256 for d, _ in there})
     if wrong:
         done.problems += [f"{key}: {words}; nothing that it holds was removed" for words in wrong]

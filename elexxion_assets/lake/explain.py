@@ -7,6 +7,7 @@ from typing import Any
 
 from elexxion_assets.declare import Theme
 from elexxion_assets.lake import edition, layout
+from elexxion_assets.lake.archive import archive_of
 from elexxion_assets.lake.intake import is_delivery
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
@@ -44,6 +45,10 @@ def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], del
     if delivery.hints:
         story.append("It was dropped with: " + ", ".join(f"{k} = {v}" for k, v in sorted(delivery.hints.items())) + ".")
     story += _STATES[delivery.state](delivery)
+    if delivery.raw and storage.stat(delivery.raw) is None:
+        moved = archive_of(storage, delivery)
+        where = f"were moved into {moved}" if moved else "are not there any more, nor in any archive"
+        story.append(f"Its bytes {where}.")
     story += [f"{reason['reason'].rstrip('.')}." for reason in delivery.reasons]
     if delivery.drops:
         story.append(f"The same bytes were dropped {len(delivery.drops) + 1} times; they count once.")

@@ -61,7 +61,7 @@ def minio_binary() -> Path | None:
 
 
 @contextmanager
-def minio_server(binary: Path) -> Iterator[S3Server]:
+def minio_server(binary: Path, **environment: str) -> Iterator[S3Server]:
     """A real MinIO with credentials and data of its own, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="elexxion-minio-") as folder, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -78,6 +78,7 @@ def minio_server(binary: Path) -> Iterator[S3Server]:
                     "MINIO_BROWSER": "off",
                     "MINIO_ROOT_USER": server.access_key,
                     "MINIO_ROOT_PASSWORD": server.secret_key,
+                    **environment,
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,

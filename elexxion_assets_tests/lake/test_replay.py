@@ -1,0 +1,149 @@
+"""What is read and built again, and nothing else; and a lake that is emptied, with what is not its own left alone."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from elexxion_assets.declare import Layer
+from elexxion_assets.lake import layout
+from elexxion_assets.lake.due import due
+from elexxion_assets.lake.intake import Taken, initialise
+from elexxion_assets.lake.ledger import State
+from elexxion_assets.lake.replay import NothingSelected, mark, read_marked, select
+from elexxion_assets.lake.reset import empty, own_objects
+from elexxion_assets.lake.storage import Storage
+from elexxion_assets_tests.lake.test_intake_to_gold import Lake
+from elexxion_assets_tests.toy import THEMES, csv
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Two files of two years each, built."""
+    made = Lake(tmp_path / "lake")
+    made.drop("a.csv", csv("01001;2020;1", "01001;2021;2"))
+    made.drop("b.csv", csv("01002;2021;3", "01002;2022;4"))
+    made.build()
+    return made
+
+
+def choose(lake: Lake, **what: str) -> Taken:
+    """Selects, marks, and does what the marks ask of readings."""
+    layer = Layer(what.pop("layer", "bronze"))
+    mark(lake.ledger, select(lake.storage, lake.ledger, THEMES, layer=layer, **what))
+    taken = Taken()
+    for marked in lake.ledger.readings():
+        read_marked(lake.storage, lake.ledger, THEMES, marked, taken)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ({"delivery": "a.csv"}, ["a.csv"]),
+        ({"period": "2022"}, ["b.csv"]),
+        ({"period": "2021"}, ["a.csv", "b.csv"]),
+        ({"theme": "toy"}, ["a.csv", "b.csv"]),
+        ({"theme": "toy", "period": "2020"}, ["a.csv"]),
+    ],
+)
+def test_the_deliveries_of_a_selection_are_read_again(lake: Lake, what: dict[str, str], names: list[str]) -> None:
+    assert sorted(delivery.name for delivery in choose(lake, **what).deliveries) == names
+    assert lake.ledger.readings() == []
+
+
+def test_lost_bronze_and_tables_come_back_as_they_were(lake: Lake) -> None:
+    def rows() -> dict[str, list[tuple[object, ...]]]:
+        found = {}
+        for entry in lake.storage.list("output/"):
+            if entry.key.endswith(".parquet"):
+                with lake.storage.local(entry.key) as file:
+                    found[entry.key] = pl.read_parquet(file).rows()
+        return found
+
+    before = rows()
+    for entry in list(lake.storage.list("output/")):
+        lake.storage.delete(entry.key)
+    choose(lake, theme="toy")
+    lake.build()
+    assert rows() == before
+    assert len(before) > 8
+
+
+@pytest.mark.parametrize(
+    ("layer", "tables"),
+    [("silver", {"silver/facts", "gold/sums"}), ("gold", {"gold/sums"})],
+)
+def test_a_layer_is_built_again_with_what_is_made_of_it_alone(lake: Lake, layer: str, tables: set[str]) -> None:
+    assert choose(lake, layer=layer, period="2020").deliveries == []
+    [group] = due(lake.ledger, THEMES)
+    assert (set(group.tables), group.periods) == (tables, ("2020",))
+    built = lake.build()
+    assert {name for name in built if name.endswith("/2020")} == {f"{table}/2020" for table in tables}
+    assert lake.build() == []
+
+
+def test_a_period_asked_for_by_two_layers_is_built_from_the_lower_one(lake: Lake) -> None:
+    choose(lake, layer="gold", period="2020")
+    choose(lake, layer="silver", period="2020")
+    [group] = due(lake.ledger, THEMES)
+    assert set(group.tables) == {"silver/facts", "gold/sums"}
+
+
+def test_a_refused_file_is_read_once_its_reason_is_gone(lake: Lake) -> None:
+    [delivery] = lake.drop("c.csv", csv("01003;2023;9"), refuse="yes")
+    assert delivery.state is State.REFUSED
+    [again] = choose(lake, delivery="c.csv").deliveries
+    assert again.state is State.REFUSED
+    lake.ledger.advance(again, State.REFUSED, hints={}, reasons=again.reasons)
+    [again] = choose(lake, delivery="c.csv").deliveries
+    assert again.state is State.READ
+    lake.build()
+    assert lake.rows(Layer.SILVER, "facts", "2023") == [("01003", 2023, 9)]
+
+
+def test_an_archive_stands_for_its_members(lake: Lake) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("x.csv", csv("01004;2020;1"))
+        archive.writestr("y.csv", csv("01005;2020;1"))
+    lake.drop("both.zip", packed.getvalue())
+    chosen = select(lake.storage, lake.ledger, THEMES, delivery="both.zip")
+    assert {item.name for item in chosen.readings} == {"both.zip/x.csv", "both.zip/y.csv"}
+
+
+def test_nothing_selected_is_said(lake: Lake) -> None:
+    for what in ({"period": "1999"}, {"delivery": "nothing.csv"}, {"theme": "crime"}):
+        with pytest.raises(NothingSelected, match=next(iter(what.values()))):
+            select(lake.storage, lake.ledger, THEMES, **what)  # type: ignore[arg-type]
+
+
+def test_a_mark_of_a_reading_is_no_mark_of_a_theme(lake: Lake) -> None:
+    mark(lake.ledger, select(lake.storage, lake.ledger, THEMES, theme="toy"))
+    assert len(lake.ledger.readings()) == 2
+    assert lake.ledger.pending() == {}
+    assert due(lake.ledger, THEMES) == []
+
+
+def test_a_reset_leaves_what_is_not_its_own(storage: Storage) -> None:
+    initialise(storage, THEMES)
+    foreign = ["backup.tar", "inputs/x.csv", "notebooks/mine.ipynb", "other/raw/x", "raw.txt", "scripts/mine.py"]
+    own = [
+        "input/waiting.csv",
+        "raw/toy/x_a.csv",
+        layout.table_key("toy", Layer.GOLD, "sums", "2020"),
+        "metadata/ledger/00/00000000.json",
+        "quarantine/toy/counts/x/2020.parquet",
+        "archive/2020-01_0.tar.gz",
+    ]
+    for key in [*foreign, *own]:
+        storage.write(key, b"x")
+    counted = sum(1 for _ in own_objects(storage))
+    assert empty(storage) == counted
+    assert [entry.key for entry in storage.list("")] == foreign
+    assert empty(storage) == 0
+    assert initialise(storage, THEMES) != []
