@@ -19,7 +19,7 @@ ZONE = ("code_zone_emploi", "zone_emploi_zonage", "zone_emploi_millesime")
 RATE = ("taux_chomage_zone_emploi", "taux_chomage_zone_emploi_annee")
 
 CENSUS = "CODGEO;P17_POP1564;P17_ACT1564;P17_ACTOCC1564;P17_CHOM1564\n" + "".join(
-    f"{code};100;80;70;10\n" for code in ("01001", "01004", "69123", "69381", "97411")
+    f"{code};100;80;70;10\n" for code in ("01001", "01004", "01165", "69123", "69381", "97411")
 )
 RATES = (
     "Code de la zone d'emploi 2020;Libellé de la zone d'emploi 2020;1er trimestre 2016;1er trimestre 2017\n"
