@@ -24,7 +24,7 @@ from elexxion_assets.lake import layout
 from elexxion_assets.lake.intake import drop
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import DirectoryStorage, S3Storage, Storage
-from elexxion_assets_tests.faults.nursery import Nursery
+from elexxion_assets_tests.faults.nursery import Nursery, Worker
 from elexxion_assets_tests.services.s3 import S3Server
 from elexxion_assets_tests.toy import csv
 
@@ -76,7 +76,7 @@ class Ground:
     server: S3Server | None = None
 
     @contextmanager
-    def lake(self, template: Template | None = None) -> Iterator[Lake]:
+    def lake(self, template: Template | None = None, program: str = "run") -> Iterator[Lake]:
         """A lake of its own, as the template was; gone at the end."""
         home = self.folder / secrets.token_hex(4)
         home.mkdir()
@@ -87,7 +87,7 @@ class Ground:
         else:
             storage = S3Storage(bucket, self.server.client)
             storage.ensure_bucket()
-        lake = Lake(self, home, bucket, storage)
+        lake = Lake(self, home, bucket, storage, program)
         try:
             if template is not None:
                 template.put(lake)
@@ -125,12 +125,14 @@ class Template:
 
 @dataclass(frozen=True)
 class Lake:
-    """One lake and its Dagster home."""
+    """One lake, its Dagster home, and what its passes are (`run` or `pass`); `still` keeps readers out."""
 
     ground: Ground
     home: Path
     bucket: str
     storage: Storage
+    program: str
+    still: threading.Lock = field(default_factory=threading.Lock)
 
     def environment(self, endpoint: str | None = None) -> dict[str, str]:
         """Settings of a worker of this lake."""
@@ -144,15 +146,19 @@ class Lake:
             }
         return said
 
-    def start(self, *arguments: str, endpoint: str | None = None, env: dict[str, str] | None = None, **plan: Any) -> Any:
+    def start(self, *arguments: str, endpoint: str | None = None, env: dict[str, str] | None = None, **plan: Any) -> Worker:
         """Starts a worker on this lake."""
         environment = {**self.environment(endpoint), **(env or {})}
         return self.ground.nursery.start(arguments=list(arguments), environment=environment, **plan)
 
     def run(self, **plan: Any) -> int | None:
-        """One undisturbed `elexxion run`; gives its exit code."""
-        code: int | None = self.start("run", **plan).end()
+        """One undisturbed pass; gives its exit code."""
+        code: int | None = self.work(**plan).end()
         return code
+
+    def work(self, **plan: Any) -> Worker:
+        """Starts a pass: `elexxion run`, or the same without Dagster."""
+        return self.start(self.program, **plan)
 
     def drop(self, files: list[tuple[str, bytes, dict[str, str]]]) -> None:
         for name, content, hints in files:
@@ -248,11 +254,12 @@ class Reader(threading.Thread):
             for layer, name in TABLES:
                 for period in ("2020", "2021"):
                     self._read(layer, name, period)
-            self.ended.wait(0.05)
+            self.ended.wait(0.1)
 
     def _read(self, layer: Layer, name: str, period: str) -> None:
         try:
-            frame = self.lake.table(layer, name, period)
+            with self.lake.still:
+                frame = self.lake.table(layer, name, period)
         except Exception as error:
             self.failures.append(f"{layer} {name} {period}: {error!r}")
             return

@@ -40,7 +40,7 @@ def follow(plan: dict[str, Any]) -> None:
     """Follows a plan and ends the process.
 
     The plan says `status` and `log` (files), `environment`, `arguments` (of the command line; `daemon` for Dagster's
-    daemon), perhaps `trap` (`point`, `at`: its how many-th time, `before`) and `counts` (a file for how often each
+    daemon, `pass` for a pass without Dagster, `events`), perhaps `trap` (`point`, `at`: its how many-th time, `before`) and `counts` (a file for how often each
     point was passed).
     """
     log = os.open(plan["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -74,6 +74,8 @@ def run(arguments: list[str]) -> int:
             from dagster._daemon.cli import create_dagster_daemon_cli
 
             create_dagster_daemon_cli()(["run", "-m", "elexxion_assets.definitions"], standalone_mode=False)
+        elif arguments == ["pass"]:
+            one_pass()
         elif arguments[0] == "events":
             take_events(random.Random(arguments[1]))
         else:
@@ -107,6 +109,31 @@ POINTS: dict[str, Callable[[str, str], bool]] = {
     "any operation": lambda operation, key: True,
 }
 """The points of a way, by the request to the storage that makes them. Those of Dagster are in `Trap`."""
+
+
+def one_pass() -> None:
+    """What `elexxion run` does, by the same functions, without Dagster's records, which cost most of its time."""
+    from elexxion_assets.declare import Layer
+    from elexxion_assets.lake.build import publish, stage
+    from elexxion_assets.lake.due import due, settle
+    from elexxion_assets.lake.intake import Taken, take, waiting
+    from elexxion_assets.lake.ledger import Ledger
+    from elexxion_assets.lake.storage import open_storage
+    from elexxion_assets.settings import settings
+    from elexxion_assets.themes import all_themes
+
+    storage, themes = open_storage(settings()), all_themes()
+    ledger, taken = Ledger(storage), Taken()
+    for entry in list(waiting(storage, settings().settle_seconds)):
+        take(storage, ledger, themes, entry, taken)
+    while groups := due(ledger, themes):
+        for group in groups:
+            theme = themes[group.theme]
+            for layer, _, name in (table.partition("/") for table in group.tables):
+                for period in group.periods:
+                    with stage(storage, ledger, themes, theme, theme.table(Layer(layer), name), period) as staged:
+                        publish(storage, staged)
+            settle(storage, ledger, themes, group)
 
 
 def take_events(chance: random.Random) -> None:
