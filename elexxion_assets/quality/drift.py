@@ -129,18 +129,24 @@ def revisions(table: Table, staged: pl.LazyFrame, published: pl.LazyFrame) -> tu
     old = published.select(*key, *(pl.col(name).alias(f"{name}/before") for name in names), pl.lit(1).alias("/before"))
     new = staged.select(*key, *names, pl.lit(1).alias("/now"))
     both = old.join(new, on=key, how="full", coalesce=True, nulls_equal=True)
-    [counted] = both.select(
-        pl.col("/before").is_null().sum().alias("added"),
-        pl.col("/now").is_null().sum().alias("removed"),
-        *(expression for name in names for expression in _moves(name, table.thresholds.moved)),
-    ).collect(engine="streaming").to_dicts()
+    [counted] = (
+        both.select(
+            pl.col("/before").is_null().sum().alias("added"),
+            pl.col("/now").is_null().sum().alias("removed"),
+            *(expression for name in names for expression in _moves(name, table.thresholds.moved)),
+        )
+        .collect(engine="streaming")
+        .to_dicts()
+    )
     columns = {}
     warned = []
     for name in names:
         facts = {what: _plain(counted[f"{what}/{name}"]) for what in _FACTS}
         columns[name] = facts
         touched = facts["moved"] + facts["appeared"] + facts["vanished"]
-        if facts["compared"] >= ENOUGH and touched > table.thresholds.revised * max(1, facts["compared"] + facts["appeared"] + facts["vanished"]):
+        if facts["compared"] >= ENOUGH and touched > table.thresholds.revised * max(
+            1, facts["compared"] + facts["appeared"] + facts["vanished"]
+        ):
             warned.append({"column": name, **facts})
     summary = {"rows_added": int(counted["added"]), "rows_removed": int(counted["removed"]), "columns": columns}
     result = CheckResult(
