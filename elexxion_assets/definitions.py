@@ -6,6 +6,7 @@ import dagster as dg
 
 from elexxion_assets.defs import automation
 from elexxion_assets.defs.fetch import fetch_job, fetch_schedule
+from elexxion_assets.defs.freshness import freshness_check, freshness_job, freshness_schedule
 from elexxion_assets.defs.intake import deliveries, input_sensor, intake_job
 from elexxion_assets.defs.resources import resources
 from elexxion_assets.defs.tables import theme_assets, theme_job
@@ -20,10 +21,12 @@ def _definitions() -> dg.Definitions:
             warnings.simplefilter("ignore", kind)
         assets = [asset for theme in themes for asset in theme_assets(theme)]
         jobs = [theme_job(theme) for theme in themes]
+        watching = freshness_job(themes)
         return dg.Definitions(
             assets=[deliveries, *assets],
-            jobs=[intake_job, fetch_job, *jobs],
-            schedules=[fetch_schedule],
+            asset_checks=[freshness_check(theme) for theme in themes if theme.calendar is not None],
+            jobs=[intake_job, fetch_job, watching, *jobs],
+            schedules=[fetch_schedule, freshness_schedule(watching)],
             sensors=[input_sensor(themes, jobs), automation.sensor()],
             resources=resources(),
             executor=dg.in_process_executor,

@@ -1,5 +1,6 @@
 """Plain declarations of columns, datasets, tables and themes. Nothing here knows an orchestrator or a storage."""
 
+from elexxion_assets.declare.calendar import Calendar, Expected, corrected, every_month, every_year, together
 from elexxion_assets.declare.column import MISSING, Column, Kind
 from elexxion_assets.declare.dataset import Dataset, Frame, Geography, Match, match_by_columns, rename_columns
 from elexxion_assets.declare.table import Layer, Rule, Table, Thresholds
@@ -8,8 +9,10 @@ from elexxion_assets.declare.theme import Periods, Theme, Yearly
 
 __all__ = [
     "MISSING",
+    "Calendar",
     "Column",
     "Dataset",
+    "Expected",
     "Frame",
     "Geography",
     "Kind",
@@ -23,7 +26,11 @@ __all__ = [
     "Theme",
     "Thresholds",
     "Yearly",
+    "corrected",
+    "every_month",
+    "every_year",
     "match_by_columns",
     "rename_columns",
     "slug",
+    "together",
 ]

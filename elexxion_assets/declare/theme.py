@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from elexxion_assets.declare.calendar import Calendar
 from elexxion_assets.declare.dataset import Dataset
 from elexxion_assets.declare.table import Layer, Table
 
@@ -58,6 +59,7 @@ class Theme:
         fresh_within: Age above which the theme's tables are stale.
         datasets: Official datasets that feed it.
         tables: Tables made from them, silver first.
+        calendar: What is due when, per dataset and period; None where nothing is waited for.
         samples: Writes small synthetic files in the official layouts into a folder, from a seed; gives their paths.
     """
 
@@ -68,6 +70,7 @@ class Theme:
     fresh_within: timedelta
     datasets: tuple[Dataset, ...]
     tables: tuple[Table, ...]
+    calendar: Calendar | None = None
     samples: Callable[[Path, int], list[Path]] | None = None
 
     def dataset(self, name: str) -> Dataset:

@@ -5,6 +5,7 @@ No `from __future__ import annotations` here: Dagster reads the annotations of a
 
 import hashlib
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from elexxion_assets.declare import Column, Dataset, Kind, Layer, Table, Theme
 from elexxion_assets.defs.automation import when_parents_change
+from elexxion_assets.defs.freshness import freshness_key
 from elexxion_assets.defs.resources import LakeResource
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, note_refusal, publish, stage
@@ -27,6 +29,7 @@ from elexxion_assets.lake.intake import read_again
 from elexxion_assets.publishing.dictionary import dataset_page, table_page
 from elexxion_assets.quality import contract, rules
 from elexxion_assets.quality.checks import CheckResult, check_names, masked
+from elexxion_assets.quality.lineage import column_lineage
 from elexxion_assets.settings import settings
 
 DELIVERIES = dg.AssetKey(["intake", "deliveries"])
@@ -156,13 +159,15 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
                 for period in sorted(context.partition_keys)
             }
             good = {period: staged for period, staged in made.items() if not staged.refused}
+            lineage = _lineage(lake, theme, table, max(made))
             if len(good) == len(made):
-                yield dg.Output(made, metadata=_metadata(made))
+                yield dg.Output(made, metadata=_metadata(made) | lineage)
             else:
                 # Dagster would note an output for every period of the run: the good ones are noted one by one.
                 for period, staged in good.items():
                     publish(lake.storage, staged)
-                    yield dg.AssetMaterialization(key, partition=period, metadata=_metadata({period: staged}))
+                    metadata = _metadata({period: staged}) | lineage
+                    yield dg.AssetMaterialization(key, partition=period, metadata=metadata)
             for period in sorted(set(made) - set(good)):
                 note_refusal(lake.storage, made[period])
             # Judged before anything was written, told after: automation counts only checks of what is published.
@@ -266,6 +271,23 @@ def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
     }
 
 
+def _lineage(lake: LakeResource, theme: Theme, table: Table, period: str) -> dict[str, Any]:
+    """The column lineage that the UI shows; worked out once per version of the code, and kept beside the table."""
+    place, version = layout.lineage_key(theme.name, table.layer, table.name), code_version(theme, table)
+    try:
+        known = json.loads(lake.storage.read(place))
+    except KeyError:
+        known = {}
+    if known.get("code_version") != version:
+        known = {"code_version": version, "columns": column_lineage(lake.themes, theme, table, period)}
+        lake.storage.write(place, json.dumps(known).encode())
+    deps = {
+        name: [dg.TableColumnDep(dg.AssetKey(source.split("/")), column) for source, column in columns]
+        for name, columns in known["columns"].items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
+
+
 def code_version(theme: Theme, table: Table) -> str:
     """A short text that changes with what makes the table: its theme's files, the contract, the target vintage."""
     digest = hashlib.sha256(f"{theme.name}/{table.layer}/{table.name}".encode())
@@ -285,6 +307,7 @@ def theme_job(theme: Theme) -> Any:
     made = [dg.AssetKey([theme.name, table.layer.value, table.name]) for table in theme.tables]
     return dg.define_asset_job(
         theme.name,
-        selection=dg.AssetSelection.assets(*made),
+        # What is late is no matter of a run that builds: it has a job of its own.
+        selection=dg.AssetSelection.assets(*made) - dg.AssetSelection.checks(freshness_key(theme)),
         description=f"Builds the tables of « {theme.title} » for the periods that new deliveries cover.",
     )

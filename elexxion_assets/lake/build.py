@@ -155,10 +155,10 @@ def stage(
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
         rows = pl.scan_parquet(file)
-        judged = checks.judge(table, rows, provenance)
+        judged = checks.judge(table, rows, provenance, communes_of(storage, table))
         results, revisions = judged.results, dict[str, Any]()
         if judged.profile or judged.rows:
-            results += comparison.kept_whole(table, rows, judged.profile, counts, frames, period)
+            results += comparison.kept_whole(table, rows, judged.profile, counts, frames, given, period)
             old = comparison.Published.read(storage, theme.name, table, period) if published else None
             known = periods_of(storage, theme, table.layer, table.name)
             results += comparison.against_earlier(storage, theme.name, table, period, judged, old, known)
@@ -178,6 +178,14 @@ def stage(
             profile=judged.profile,
             revisions=revisions,
         )
+
+
+def communes_of(storage: Storage, table: Table) -> frozenset[str]:
+    """The communes that the codes of a table are checked against; none where they are not."""
+    if checks.KNOWN_COMMUNES not in checks.check_names(table):
+        return frozenset()
+    edition = edition_of(storage)
+    return edition.cog.codes(edition.target)
 
 
 def needs_cog(theme: Theme, table: Table) -> bool:

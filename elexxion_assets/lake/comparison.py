@@ -62,6 +62,7 @@ def kept_whole(
     profile: Mapping[str, Any],
     counts: Mapping[str, int],
     inputs: Sequence[Frame],
+    given: Mapping[str, Frame],
     period: str,
 ) -> list[CheckResult]:
     """`conservation` of source lines and `totals` of counts, where they can be told.
@@ -72,6 +73,7 @@ def kept_whole(
         profile: Their profile, for the sums.
         counts: Source rows and what became of them.
         inputs: The frames that the table was made from.
+        given: What its function was given beside them.
         period: The period.
     """
     found = []
@@ -83,7 +85,7 @@ def kept_whole(
         words = [{"source lines": counts["source_rows"], **told}] if lost else []
         found.append(_result(CONSERVATION, abs(lost), counts["source_rows"], words))
     if table.totals is not None:
-        wanted = table.totals(*inputs, period=period).collect()
+        wanted = table.totals(*inputs, period=period, **given).collect()
         wrong = []
         for name in wanted.columns:
             ours, theirs = profile["columns"][name]["sum"] or 0, wanted[name][0] or 0

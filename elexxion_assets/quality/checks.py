@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import narwhals as nw
@@ -141,17 +141,21 @@ def check_names(table: Table) -> dict[str, tuple[str, bool]]:
     return names | {name: (STANDARD[name], name not in WARNINGS) for name in others}
 
 
-def row_checks(table: Table) -> list[RowCheck]:
+def row_checks(table: Table, communes: Collection[str] = ()) -> list[RowCheck]:
     """The rules of a table's columns and its own. Columns that share one rule share one check.
 
     A pattern or a list of values is one column's; bounds are the rule of all columns of a unit that have them.
+
+    Args:
+        table: The declaration.
+        communes: Codes of the communes that there are; by default those of the newest vintage of the built-in COG.
     """
     return [
         *_required(table),
         *_patterns_and_lists(table.columns),
         *_bounds(table.columns),
         *_texts(table.columns),
-        *_communes(table),
+        *_communes(table, communes),
         *(_own_rules(table)),
     ]
 
@@ -229,7 +233,7 @@ def _texts(columns: Sequence[Column]) -> list[RowCheck]:
     return [RowCheck(name=READABLE_TEXT, description=words, blocking=False, broken=partial(_damaged, free))]
 
 
-def _communes(table: Table) -> list[RowCheck]:
+def _communes(table: Table, communes: Collection[str]) -> list[RowCheck]:
     """Whether the communes in which figures count are communes: those that a dataset's geography has carried."""
     names = {column.name for column in table.columns}
     silver = table.layer is Layer.SILVER
@@ -239,7 +243,8 @@ def _communes(table: Table) -> list[RowCheck]:
         return []
     words = STANDARD[KNOWN_COMMUNES]
     # A theme may leave codes as they are published: only what the geography has carried is sure to be there.
-    return [RowCheck(name=KNOWN_COMMUNES, description=words, blocking=silver, broken=partial(_no_commune, name))]
+    broken = partial(_no_commune, name, communes)
+    return [RowCheck(name=KNOWN_COMMUNES, description=words, blocking=silver, broken=broken)]
 
 
 def _own_rules(table: Table) -> list[RowCheck]:
@@ -283,23 +288,17 @@ def _damaged(columns: Sequence[Column]) -> dict[str, nw.Expr | pl.Expr]:
     return {column.name: nw.col(column.name).str.contains(_DAMAGED) for column in columns}
 
 
-def _no_commune(name: str) -> dict[str, nw.Expr | pl.Expr]:
+def _no_commune(name: str, communes: Collection[str]) -> dict[str, nw.Expr | pl.Expr]:
+    known = communes or Cog.builtin().codes(Cog.builtin().newest)
     value = nw.col(name)
-    return {name: ~value.is_null() & ~value.is_in(_codes()) & ~value.str.contains(_POLLING_ABROAD_AND_WALLIS)}
+    known_here = value.is_in([*known, *COMMUNE_OF]) | value.str.contains(_POLLING_ABROAD_AND_WALLIS)
+    return {name: ~value.is_null() & ~known_here}
 
 
 def _own(rule: Rule) -> dict[str, nw.Expr | pl.Expr]:
     if rule.broken is not None:
         return {rule.name: rule.broken}
     return {rule.name: ~pl.sql_expr(rule.holds)}
-
-
-@cache
-def _codes() -> list[str]:
-    from elexxion_assets.settings import settings
-
-    cog = Cog.builtin()
-    return sorted(cog.codes(settings().cog_vintage or cog.newest) | set(COMMUNE_OF))
 
 
 def _schema_problem(table: Table, frame: pl.LazyFrame, provenance: Sequence[str]) -> str | None:
@@ -324,14 +323,16 @@ def masked(column: Column) -> nw.Expr:
     return nw.when(~value.is_null()).then(nw.lit("***")).alias(column.name)
 
 
-def broken_rows(table: Table, frame: pl.LazyFrame, name: str) -> pl.LazyFrame | None:
+def broken_rows(table: Table, frame: pl.LazyFrame, name: str, communes: Collection[str] = ()) -> pl.LazyFrame | None:
     """The rows of a table that break a check, in order; None for a check that speaks of no row."""
     if name == UNIQUE_KEY:
         again = _same_key_as_before(table)
         return frame.filter(again | again.shift(-1).fill_null(value=False))
-    check = next((check for check in row_checks(table) if check.name == name), None)
-    if check is None or check.whole:
-        return None
+    check = next((check for check in row_checks(table, communes) if check.name == name), None)
+    return None if check is None or check.whole else _rows_that_break(frame, check)
+
+
+def _rows_that_break(frame: pl.LazyFrame, check: RowCheck) -> pl.LazyFrame:
     marks = list(check.broken().values())
     native = [mark for mark in marks if isinstance(mark, pl.Expr)]
     general = [mark for mark in marks if not isinstance(mark, pl.Expr)]
@@ -347,13 +348,16 @@ def _same_key_as_before(table: Table) -> pl.Expr:
     return same & (pl.int_range(pl.len()) > 0)
 
 
-def judge(table: Table, frame: pl.LazyFrame, provenance: Sequence[str] = ()) -> Judgement:
+def judge(
+    table: Table, frame: pl.LazyFrame, provenance: Sequence[str] = (), communes: Collection[str] = ()
+) -> Judgement:
     """Applies every check that needs nothing but the table itself, and takes its profile, in one pass.
 
     Args:
         table: The declaration.
         frame: The rows, as they would be published, sorted by the key.
         provenance: Columns that come after the declared ones.
+        communes: See `row_checks`.
 
     Returns:
         Rows, results and profile. Where the schema is wrong, nothing else is looked at.
@@ -370,7 +374,7 @@ def judge(table: Table, frame: pl.LazyFrame, provenance: Sequence[str] = ()) -> 
     if problem is not None:
         return Judgement(rows=0, results=[schema], profile={})
 
-    checks = row_checks(table)
+    checks = row_checks(table, communes)
     counted, found_profile = _one_pass(table, frame, checks)
     rows = int(counted["rows"])
     results = [schema]
@@ -386,24 +390,14 @@ def judge(table: Table, frame: pl.LazyFrame, provenance: Sequence[str] = ()) -> 
             )
         )
     copies = int(counted["copies"] or 0)
-    results.append(_result(table, frame, UNIQUE_KEY, STANDARD[UNIQUE_KEY], {UNIQUE_KEY: copies}, copies, rows))
+    unique = RowCheck(name=UNIQUE_KEY, description=STANDARD[UNIQUE_KEY], blocking=True, broken=dict)
+    doubles = broken_rows(table, frame, UNIQUE_KEY) if copies else None
+    results.append(_result(table, unique, {}, copies, rows, doubles))
     for position, check in enumerate(checks):
         columns = {name: int(counted[f"{position}/{name}"] or 0) for name in check.broken()}
         broken = int(counted[f"{position}"] or 0)
-        results.append(
-            _result(
-                table,
-                frame,
-                check.name,
-                check.description,
-                columns,
-                broken,
-                rows,
-                blocking=check.blocking,
-                allowed=check.allowed,
-                whole=check.whole,
-            )
-        )
+        shown = _rows_that_break(frame, check) if broken and not check.whole else None
+        results.append(_result(table, check, columns, broken, rows, shown))
     return Judgement(rows=rows, results=results, profile=found_profile)
 
 
@@ -439,29 +433,16 @@ def _one_pass(
 
 
 def _result(
-    table: Table,
-    frame: pl.LazyFrame,
-    name: str,
-    description: str,
-    columns: dict[str, int],
-    broken: int,
-    rows: int,
-    *,
-    blocking: bool = True,
-    allowed: float = 0.0,
-    whole: bool = False,
+    table: Table, check: RowCheck, columns: Mapping[str, int], broken: int, rows: int, shown: pl.LazyFrame | None
 ) -> CheckResult:
-    passed = broken <= allowed * rows
-    shown = broken_rows(table, frame, name) if broken and not whole else None
-    by_column = {column: count for column, count in columns.items() if count and column != name}
     return CheckResult(
-        name=name,
-        passed=passed,
-        blocking=blocking,
-        description=description,
+        name=check.name,
+        passed=broken <= check.allowed * rows,
+        blocking=check.blocking,
+        description=check.description,
         broken=broken,
         rows=rows,
         examples=examples(table, shown) if shown is not None else [],
-        columns=by_column,
+        columns={name: count for name, count in columns.items() if count and name != check.name},
         has_rows=shown is not None,
     )

@@ -14,7 +14,7 @@ from elexxion_assets.quality.checks import COVERAGE, DRIFT, EXAMPLES, REVISIONS,
 
 Profile = Mapping[str, Any]
 _SHOWN = 20
-ENOUGH = 200
+ENOUGH = 500
 """Rows that both tables must have before their shares are compared: of fewer, chance moves them."""
 
 ENOUGH_PLACES = 13
@@ -94,12 +94,14 @@ def _missing_places(table: Table, now: Profile, before: Profile, words: str) -> 
 
 def _moved_columns(table: Table, now: Profile, before: Profile, words: str) -> list[dict[str, Any]]:
     found = []
+    years = {column.name for column in table.columns if column.unit == "year"}
     for name, facts in now["columns"].items():
         other = before["columns"].get(name)
-        if other is None or name in table.key[:1] or min(now["rows"], before["rows"]) < ENOUGH:
+        if other is None or name in {*years, *table.key[:1]} or min(now["rows"], before["rows"]) < ENOUGH:
             continue
         nulls, earlier = facts["nulls"] / now["rows"], other["nulls"] / before["rows"]
-        if abs(nulls - earlier) > table.thresholds.nulls:
+        # A column that was empty and fills is one that nobody published before.
+        if abs(nulls - earlier) > table.thresholds.nulls and earlier < 1:
             said = f"{earlier:.1%} of the values were missing, now {nulls:.1%}"
             found.append({"compared with": words, "column": name, "found": said})
         constant = min(facts.get("distinct", 0), other.get("distinct", 0)) <= 1  # a year, a scrutin

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from elexxion_assets.declare import Theme, Yearly
+from elexxion_assets.declare import Theme, Yearly, every_month
 from elexxion_assets.themes.association.datasets import RNA_IMPORT, RNA_WALDEC
 from elexxion_assets.themes.association.platinum import COMMUNES
 from elexxion_assets.themes.association.samples import samples
@@ -15,6 +15,7 @@ THEME = Theme(
     periods=Yearly(first=2009),
     # The register is published every month.
     fresh_within=timedelta(days=62),
+    calendar=every_month(RNA_WALDEC.name, day=15),
     datasets=(RNA_WALDEC, RNA_IMPORT),
     tables=(*TABLES, COMMUNES),
     samples=samples,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from elexxion_assets.declare import Theme, Yearly
+from elexxion_assets.declare import Theme, Yearly, corrected, every_year, together
 from elexxion_assets.themes.crime.datasets import COMMUNALE, DEPARTEMENTALE, REGIONALE
 from elexxion_assets.themes.crime.platinum import COMMUNES
 from elexxion_assets.themes.crime.samples import samples
@@ -15,6 +15,11 @@ THEME = Theme(
     periods=Yearly(first=2016),
     # The SSMSI publishes each winter and corrects in summer.
     fresh_within=timedelta(days=400),
+    calendar=together(
+        every_year(COMMUNALE.name, first=2016, month=4, day=15),
+        every_year(DEPARTEMENTALE.name, first=2016, month=4, day=15),
+        corrected(COMMUNALE.name, month=8, day=15, published=(6, 1)),
+    ),
     datasets=(COMMUNALE, DEPARTEMENTALE, REGIONALE),
     tables=(*TABLES, COMMUNES),
     samples=samples,

@@ -6,7 +6,7 @@ from elexxion_assets.declare import Theme
 from elexxion_assets.themes.election import platinum
 from elexxion_assets.themes.election.datasets import DATASETS
 from elexxion_assets.themes.election.samples import samples
-from elexxion_assets.themes.election.scrutins import Scrutins
+from elexxion_assets.themes.election.scrutins import Scrutins, results_expected
 from elexxion_assets.themes.election.tables import TABLES
 
 THEME = Theme(
@@ -15,6 +15,7 @@ THEME = Theme(
     owner="team:elexxion",
     periods=Scrutins(),
     fresh_within=timedelta(days=3 * 366),
+    calendar=results_expected(tuple(dataset.name for dataset in DATASETS)),
     datasets=DATASETS,
     tables=(*TABLES, platinum.COMMUNES),
     samples=samples,

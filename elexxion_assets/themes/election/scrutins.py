@@ -8,15 +8,15 @@ fills what the content leaves open, and the person's `--scrutin` has the last wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from statistics import median
 
 import narwhals as nw
 
-from elexxion_assets.declare import Refusal, TextTable, slug
+from elexxion_assets.declare import Calendar, Expected, Refusal, TextTable, slug
 from elexxion_assets.themes.election import blocs
 from elexxion_assets.themes.election.layouts import Layout, read_layout
 
@@ -120,6 +120,27 @@ FIRST_ROUNDS: Mapping[tuple[int, str], date] = {
     (2026, "municipales"): date(2026, 3, 15),
 }
 """Days of the first rounds in mainland France, by the decrees that called the electors."""
+
+
+_LATE_SECOND_ROUNDS: Mapping[tuple[int, str], date] = {(2020, "municipales"): date(2020, 6, 28)}
+"""Second rounds that did not come a week (a présidentielle: two) after the first."""
+
+DAYS_TO_PUBLISH = 14
+"""Days in which the ministry publishes the definitive results of a round, with some grace."""
+
+
+def results_expected(datasets: tuple[str, ...]) -> Calendar:
+    """The results of every election whose day is known, two weeks after each round."""
+
+    def calendar(today: date) -> Iterator[Expected]:
+        for (year, kind), first in FIRST_ROUNDS.items():
+            second = first + timedelta(weeks=2 if kind == "presidentielle" else 1)
+            rounds = [first, _LATE_SECOND_ROUNDS.get((year, kind), second)]
+            for rank, day in enumerate(rounds[: 1 if kind in _ONE_ROUND else 2], start=1):
+                due = day + timedelta(days=DAYS_TO_PUBLISH)
+                yield Expected(datasets=datasets, period=f"{year}-{kind}-t{rank}", due=due)
+
+    return calendar
 
 
 def year_of(scrutin: str) -> int:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from elexxion_assets.declare import Theme, Yearly
+from elexxion_assets.declare import Theme, Yearly, every_year, together
 from elexxion_assets.themes.emploi.bdm import BDM
 from elexxion_assets.themes.emploi.chomage import CHOMAGE_ZONE_EMPLOI
 from elexxion_assets.themes.emploi.demandeurs import DEMANDEURS_EMPLOI, DEMANDEURS_EMPLOI_EPCI
@@ -21,6 +21,13 @@ THEME = Theme(
     periods=Yearly(first=1968),
     # The census and FiLoSoFi appear once a year.
     fresh_within=timedelta(days=400),
+    calendar=together(
+        # Censuses are of five years, published in June of the third year after; incomes in the third winter.
+        every_year(BASE_CC.name, first=2006, month=7, day=31, lag=3),
+        every_year(FILOSOFI.name, first=2012, month=3, day=31, lag=3),
+        every_year(CHOMAGE_ZONE_EMPLOI.name, first=2003, month=4, day=30),
+        every_year(DEMANDEURS_EMPLOI.name, first=2010, month=3, day=15),
+    ),
     datasets=(
         BASE_CC,
         DICTIONNAIRE,

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from elexxion_assets.declare import Theme, Yearly
-from elexxion_assets.themes.reference.datasets import DATASETS
+from elexxion_assets.declare import Theme, Yearly, every_year, together
+from elexxion_assets.themes.reference.datasets import COMMUNES, DATASETS, POPULATION
 from elexxion_assets.themes.reference.tables import TABLES
 
 THEME = Theme(
@@ -13,6 +13,10 @@ THEME = Theme(
     periods=Yearly(first=1943),
     # Insee publishes the COG each February, the populations each December.
     fresh_within=timedelta(days=400),
+    calendar=together(
+        every_year(COMMUNES.name, first=2018, month=3, day=15, lag=0),
+        every_year(POPULATION.name, first=2006, month=1, day=31, lag=3),
+    ),
     datasets=DATASETS,
     tables=TABLES,
 )

@@ -53,7 +53,8 @@ def test_every_sample_row_is_in_silver_or_held_by_waldec(lake: Lake, tmp_path: P
     # WALDEC has taken over 30 associations of the older file.
     assert silver.height == 1350 - 30
     assert silver["origine"].value_counts(sort=True).rows() == [("waldec", 1200), ("import", 120)]
-    assert all(result.passed for result in staged.results)
+    # The samples have what real files of the register have: characters that an earlier reading has destroyed.
+    assert [result.name for result in staged.results if not result.passed] == ["readable_text"]
 
 
 def test_a_register_is_an_archive_of_one_csv_per_departement(tmp_path: Path) -> None:
