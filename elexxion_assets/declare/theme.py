@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from elexxion_assets.declare.dataset import Dataset
+from elexxion_assets.declare.model import Model
 from elexxion_assets.declare.table import Layer, Table
 
 
@@ -58,6 +59,7 @@ class Theme:
         fresh_within: Age above which the theme's tables are stale.
         datasets: Official datasets that feed it.
         tables: Tables made from them, silver first.
+        models: Models of its platinum tables.
         samples: Writes small synthetic files in the official layouts into a folder, from a seed; gives their paths.
     """
 
@@ -68,6 +70,7 @@ class Theme:
     fresh_within: timedelta
     datasets: tuple[Dataset, ...]
     tables: tuple[Table, ...]
+    models: tuple[Model, ...] = ()
     samples: Callable[[Path, int], list[Path]] | None = None
 
     def dataset(self, name: str) -> Dataset:
@@ -77,6 +80,10 @@ class Theme:
     def table(self, layer: Layer, name: str) -> Table:
         """The table of that layer and name; KeyError if there is none."""
         return {(table.layer, table.name): table for table in self.tables}[layer, name]
+
+    def model(self, name: str) -> Model:
+        """The model of that name; KeyError if there is none."""
+        return {model.name: model for model in self.models}[name]
 
     @property
     def lookback(self) -> int:

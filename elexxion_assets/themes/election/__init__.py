@@ -5,6 +5,7 @@ from datetime import timedelta
 from elexxion_assets.declare import Theme
 from elexxion_assets.themes.election import platinum
 from elexxion_assets.themes.election.datasets import DATASETS
+from elexxion_assets.themes.election.models import MODELS
 from elexxion_assets.themes.election.samples import samples
 from elexxion_assets.themes.election.scrutins import Scrutins
 from elexxion_assets.themes.election.tables import TABLES
@@ -17,5 +18,6 @@ THEME = Theme(
     fresh_within=timedelta(days=3 * 366),
     datasets=DATASETS,
     tables=(*TABLES, platinum.COMMUNES),
+    models=MODELS,
     samples=samples,
 )

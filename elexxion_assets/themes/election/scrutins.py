@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from statistics import median
 
@@ -131,6 +131,15 @@ def election_of(scrutin: str) -> tuple[int, str, int]:
     """Year, kind and round of a key."""
     year, kind, rank = scrutin.split("-")
     return int(year), kind, int(rank[1:])
+
+
+def day_of(scrutin: str) -> date:
+    """The day of the vote; the first of January of its year where it is not in `FIRST_ROUNDS`."""
+    year, kind, rank = election_of(scrutin)
+    if (year, kind, rank) == (2020, "municipales", 2):
+        return date(2020, 6, 28)  # put off from March
+    weeks = (rank - 1) * (2 if kind == "presidentielle" else 1)
+    return FIRST_ROUNDS.get((year, kind), date(year, 1, 1)) + timedelta(weeks=weeks)
 
 
 def was_before(earlier: str, later: str) -> bool:
