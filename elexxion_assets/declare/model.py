@@ -88,8 +88,11 @@ class Model:
         trains: Whether rows of the first period may train a model of the second: its answers were known before.
         asked: From a period, the day on which its prediction is made: what became known later is not shown.
         given: Whether the national values of the targets are handed in.
-        anchor: Name of the baseline from which the boosters learn the residuals.
-        baselines: Baselines, by the order in which they are shown.
+        told: Further answers of which the national values are handed in where they are known.
+        anchor: Name of the rule from which the boosters learn the residuals: a baseline, or one of the model's own.
+        baselines: What the model must beat, by the order in which it is shown.
+        own: Rules of the model's own: they may be its anchor, and are nothing to beat.
+        boosted: Features that the boosters see; every feature by default. The anchor may use them all.
         objective: Objective of LightGBM for the residuals.
         headline: Metric by which the model is judged, a name of `learning.evaluation.METRICS`.
         params: Parameters used without a search.
@@ -112,8 +115,11 @@ class Model:
     trains: Callable[[str, str], bool]
     asked: Callable[[str], date]
     given: bool = False
+    told: tuple[str, ...] = ()
     anchor: str
     baselines: tuple[Baseline, ...]
+    own: tuple[Baseline, ...] = ()
+    boosted: tuple[str, ...] | None = None
     objective: str = "regression_l1"
     headline: str = "mae_ponderee"
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -124,10 +130,12 @@ class Model:
         answers = [feature.name for feature in self.features if feature.name.startswith("cible_")]
         if answers:
             raise ValueError(f"model {self.name}: {', '.join(answers)} is an answer and cannot be a feature")
-        if wrong := [target for target in self.targets if not target.startswith("cible_")]:
+        if wrong := [target for target in (*self.targets, *self.told) if not target.startswith("cible_")]:
             raise ValueError(f"model {self.name}: the target {', '.join(wrong)} does not begin with cible_")
-        if self.anchor not in {baseline.name for baseline in self.baselines}:
-            raise ValueError(f"model {self.name}: its anchor « {self.anchor} » is none of its baselines")
+        if self.anchor not in {rule.name for rule in (*self.baselines, *self.own)}:
+            raise ValueError(f"model {self.name}: its anchor « {self.anchor} » is none of its rules")
+        if unknown := set(self.boosted or ()) - {feature.name for feature in self.features}:
+            raise ValueError(f"model {self.name}: {', '.join(sorted(unknown))} is shown to boosters but no feature")
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -135,5 +143,10 @@ class Model:
         return tuple(target.removeprefix("cible_") for target in self.targets)
 
     def baseline(self, name: str) -> Baseline:
-        """The baseline of that name; KeyError if there is none."""
-        return {baseline.name: baseline for baseline in self.baselines}[name]
+        """The baseline or own rule of that name; KeyError if there is none."""
+        return {rule.name: rule for rule in (*self.baselines, *self.own)}[name]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Names of the features that the boosters see."""
+        return tuple(feature.name for feature in self.features) if self.boosted is None else self.boosted

@@ -49,24 +49,31 @@ def answered(model: Model, frame: pd.DataFrame) -> pd.DataFrame:
 
 def as_known(model: Model, frame: pd.DataFrame) -> pd.DataFrame:
     """The same rows, without the features that were published after the day on which the prediction was asked for."""
-
-    late = {feature.name: known_late(model, feature, frame) for feature in model.features}
-    return frame.assign(**{name: frame[name].mask(when) for name, when in late.items() if when.any()})
+    late: dict[tuple[object, ...], np.ndarray] = {}
+    hidden = {}
+    for feature in model.features:
+        kind = (feature.about, feature.known)
+        if kind not in late:
+            late[kind] = known_late(model, feature, frame)
+        if late[kind].any():
+            hidden[feature.name] = frame[feature.name].mask(late[kind])
+    return frame.assign(**hidden)
 
 
 def known_late(model: Model, feature: Feature, frame: pd.DataFrame) -> np.ndarray:
     """For each row, whether the feature was not known yet when the row's prediction was asked for."""
-    import pandas as pd
-
-    lag = feature.about if isinstance(feature.about, int) else None
-    about = frame[feature.about] if lag is None else frame[model.period].astype(int) - lag
-    code, pairs = pd.MultiIndex.from_arrays([frame[model.period], about]).factorize()
-    late = np.array([_is_late(model, feature, *pair) for pair in pairs], dtype=bool)
-    return late[code] if len(pairs) else np.zeros(len(frame), dtype=bool)
+    late = np.zeros(len(frame), dtype=bool)
+    for period, rows in frame.groupby(model.period).indices.items():
+        lag = feature.about if isinstance(feature.about, int) else None
+        if lag is not None:
+            late[rows] = _is_late(model, feature, period, int(str(period)) - lag)
+            continue
+        codes, abouts = frame[feature.about].iloc[rows].factorize()  # -1 where it is missing
+        answers = np.array([*(_is_late(model, feature, period, about) for about in abouts), False])
+        late[rows] = answers[codes]
+    return late
 
 
 def _is_late(model: Model, feature: Feature, period: object, about: object) -> bool:
-    if about is None or about != about:  # a missing period is NaN
-        return False
     told = str(int(about)) if isinstance(about, float) else str(about)
     return feature.known(told) >= model.asked(str(period))

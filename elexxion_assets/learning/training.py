@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 LEVELS = {50: (0.25, 0.75), 90: (0.05, 0.95)}
 """The intervals given with every prediction, in percent, and their quantiles."""
 
-FIXED = {"deterministic": True, "force_row_wise": True, "num_threads": 2, "verbosity": -1}
-"""Parameters of LightGBM that make the same booster of the same rows."""
+FIXED = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1}
+"""Parameters of LightGBM that make the same booster of the same rows, on a machine that does other things too."""
 
 ROUNDS = "num_iterations"
 _PARTS = 5
@@ -91,7 +91,7 @@ class Fitted:
         if not self.boosters:
             return start
         matrix = inputs_of(self.model, frame, start)
-        moved = np.column_stack([self.boosters[output].predict(matrix, num_threads=2) for output in self.model.outputs])
+        moved = np.column_stack([self.boosters[output].predict(matrix, num_threads=1) for output in self.model.outputs])
         return consistent(self.model, start + moved)
 
     def to_text(self) -> str:
@@ -205,21 +205,26 @@ def _boosters(
 
 
 def national(model: Model, frame: pd.DataFrame) -> dict[str, float]:
-    """National value of each output, from the answers of one period."""
+    """National value of each output, and of what the model is told beside, from the answers of one period."""
     rows = answered(model, frame)
     weight = rows[model.weight].to_numpy(float) if model.weight else np.ones(len(rows))
-    values = np.average(rows[list(model.targets)].to_numpy(float), axis=0, weights=weight)
-    return dict(zip(model.outputs, map(float, values), strict=True))
+    found = {}
+    for column in (*model.targets, *model.told):
+        values = rows[column].to_numpy(float)
+        there = ~np.isnan(values)
+        if there.any():
+            found[column.removeprefix("cible_")] = float(np.average(values[there], weights=weight[there]))
+    return found
 
 
 def input_names(model: Model) -> tuple[str, ...]:
-    """What the boosters see: the features, then the baseline's prediction of each target."""
-    return (*(feature.name for feature in model.features), *(f"depart_{output}" for output in model.outputs))
+    """What the boosters see: the features shown to them, then the anchor's prediction of each target."""
+    return (*model.shown, *(f"depart_{output}" for output in model.outputs))
 
 
 def inputs_of(model: Model, frame: pd.DataFrame, start: np.ndarray) -> np.ndarray:
     """Matrix of what the boosters see, one row per row, NaN where a feature is missing."""
-    features = frame[[feature.name for feature in model.features]].astype(float).to_numpy()
+    features = frame[list(model.shown)].astype(float).to_numpy()
     return np.column_stack([features, start])
 
 

@@ -6,21 +6,13 @@ stand for before and what is known on the evening, hours before the communes are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elexxion_assets.declare import Baseline, Feature, Model, Predicts, Range
-from elexxion_assets.themes.election import blocs
+from elexxion_assets.themes.election import swings
 from elexxion_assets.themes.election.platinum import FEATURES
 from elexxion_assets.themes.election.scrutins import day_of, was_before
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-_PARTS = tuple(f"part_{bloc}" for bloc in blocs.BLOCS)
-_TURNOUT = ("taux_participation",)
 
 
 def _trains(earlier: str, predicted: str) -> bool:
@@ -39,6 +31,14 @@ def _years_later(years: int) -> Any:
     return known
 
 
+def _scrutin_of(name: str) -> str:
+    """The column that says of which scrutin a feature is; a change is of the later of the two."""
+    for reference in ("avant_precedent", "dernier", "autre", "second_tour"):
+        if f"_{reference}" in name:
+            return f"scrutin_{reference}"
+    return "scrutin_dernier" if name.endswith("depuis_precedent") else "scrutin_precedent"
+
+
 def _features() -> tuple[Feature, ...]:
     found = []
     for name in FEATURES:
@@ -55,69 +55,72 @@ def _features() -> tuple[Feature, ...]:
         elif name.startswith("association_"):
             found.append(Feature(name=name, about="association_annee", known=_years_later(0)))
         else:
-            # Growth between two scrutins is known with the later of them.
-            later = "scrutin_dernier" if "dernier" in name or name.endswith("depuis_precedent") else "scrutin_precedent"
-            found.append(Feature(name=name, about=later, known=_after_the_vote))
+            found.append(Feature(name=name, about=_scrutin_of(name), known=_after_the_vote))
     return tuple(found)
 
 
-def _persistence(columns: tuple[str, ...], name: str) -> Any:
-    def predict(rows: pd.DataFrame, learnt: Mapping[str, Any], given: Mapping[str, float] | None) -> np.ndarray:
-        other = "dernier" if name == "precedent" else "precedent"
-        values = rows[[f"{column}_{name}" for column in columns]].to_numpy(float)
-        import numpy as np
-
-        instead = rows[[f"{column}_{other}" for column in columns]].to_numpy(float)
-        return np.nan_to_num(np.where(np.isnan(values), instead, values))
-
-    return predict
-
-
-def _swing(columns: tuple[str, ...], *, proportional: bool) -> Any:
-    before = _persistence(columns, "precedent")
-
-    def predict(rows: pd.DataFrame, learnt: Mapping[str, Any], given: Mapping[str, float] | None) -> np.ndarray:
-        import numpy as np
-
-        values = before(rows, learnt, given)
-        if given is None:
-            return np.asarray(values)
-        weight = rows["inscrits_precedent"].fillna(rows["inscrits_dernier"]).fillna(0).to_numpy(float)
-        nation = np.average(values, axis=0, weights=weight if weight.sum() else None)
-        now = np.array([given[column] for column in columns])
-        return np.asarray(values * now / np.maximum(nation, 1e-9) if proportional else values + now - nation)
-
-    return predict
-
-
-def _baselines(columns: tuple[str, ...], *, given: bool) -> tuple[Baseline, ...]:
-    found = [
+def _baselines(columns: tuple[str, ...], weight: str, *, given: bool) -> tuple[Baseline, ...]:
+    of_past = Baseline(
+        name="crete",
+        title="Ridge regression on the shares of the past",
+        learn=swings.learn_ridge(columns, weight=weight, around_nation=given),
+        predict=swings.ridge(columns, around_nation=given),
+    )
+    as_before = Baseline(
+        name="persistance",
+        title="As in the latest scrutin of the same kind and round",
+        predict=swings.persistence(columns),
+    )
+    if not given:
+        mean = "The mean of the latest scrutin of the same kind and the latest of another"
+        return as_before, Baseline(name="moyenne", title=mean, predict=swings.mean_of_two(columns)), of_past
+    return (
+        as_before,
         Baseline(
-            name="persistance",
-            title="As in the latest scrutin of the same kind and round",
-            predict=_persistence(columns, "precedent"),
-        )
-    ]
-    if given:
-        found += [
-            Baseline(
-                name="variation_uniforme",
-                title="Persistence plus the change of the nation, in points",
-                predict=_swing(columns, proportional=False),
-            ),
-            Baseline(
-                name="variation_proportionnelle",
-                title="Persistence times the change of the nation",
-                predict=_swing(columns, proportional=True),
-            ),
-        ]
-    return tuple(found)
+            name="variation_uniforme",
+            title="Persistence plus the change of the nation, in points",
+            predict=swings.uniform(columns),
+        ),
+        Baseline(
+            name="variation_proportionnelle",
+            title="Persistence times the change of the nation",
+            predict=swings.proportional(columns),
+        ),
+        of_past,
+    )
+
+
+_BY_PEOPLE = Baseline(
+    name="variation_par_candidat",
+    title="Persistence times the change of the nation, candidate by candidate where they stand again",
+    predict=swings.proportional_of_people,
+)
+_MOVES = Baseline(
+    name="reports_de_voix",
+    title="Votes that move between neighbouring blocs until the national result is met",
+    predict=swings.votes_move,
+)
+_LOCAL_TURNOUT = Baseline(
+    name="participation_locale",
+    title="The nation's turnout and what the commune was above or below it, at two kinds of scrutins",
+    predict=swings.local_turnout,
+)
+
+_SLOW = {"learning_rate": 0.02, "num_iterations": 15, "boost_from_average": False}
+"""A quarter of what the boosters believe: what the past taught of residuals holds that little of the next scrutin."""
 
 
 def _model(columns: tuple[str, ...], *, given: bool) -> Model:
     shares = len(columns) > 1
     name = "blocs" if shares else "participation"
     what = "Share of the votes of every bloc" if shares else "Turnout"
+    weight = "cible_exprimes" if shares else "cible_inscrits"
+    baselines = _baselines(columns, weight, given=given)
+    own: tuple[Baseline, ...] = ()
+    if given:
+        own = (_MOVES,) if shares else (_LOCAL_TURNOUT,)
+    if given and shares:
+        baselines = (*baselines, _BY_PEOPLE)
     return Model(
         name=f"{name}_national_connu" if given else name,
         title=f"{what} per commune" + (", given the national result" if given else ""),
@@ -128,22 +131,25 @@ def _model(columns: tuple[str, ...], *, given: bool) -> Model:
         targets=tuple(f"cible_{column}" for column in columns),
         predicts=Predicts.SHARES if shares else Predicts.RATE,
         features=_features(),
-        weight="cible_exprimes" if shares else "cible_inscrits",
+        weight=weight,
         size="inscrits_dernier",
         trains=_trains,
         asked=day_of,
         given=given,
-        anchor="variation_proportionnelle" if given else "persistance",
-        baselines=_baselines(columns, given=given),
-        params={"learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 200, "num_iterations": 150},
+        told=tuple(f"cible_{part}_revenants" for part in swings.PARTS) if given and shares else (),
+        anchor=own[0].name if given else "moyenne",
+        baselines=baselines,
+        own=own,
+        boosted=("inscrits_dernier", "taux_participation_dernier_ecart", "variation_inscrits_depuis_precedent"),
+        params={"num_leaves": 7, "min_data_in_leaf": 500, "lambda_l2": 10.0, **_SLOW},
         search={
-            "learning_rate": Range(low=0.01, high=0.2, log=True),
-            "num_leaves": Range(low=4, high=63, log=True, whole=True),
-            "min_data_in_leaf": Range(low=50, high=2000, log=True, whole=True),
-            "lambda_l2": Range(low=0.01, high=100, log=True),
-            "num_iterations": Range(low=20, high=400, log=True, whole=True),
+            "learning_rate": Range(low=0.005, high=0.2, log=True),
+            "num_leaves": Range(low=4, high=31, log=True, whole=True),
+            "min_data_in_leaf": Range(low=200, high=5000, log=True, whole=True),
+            "lambda_l2": Range(low=0.1, high=1000, log=True),
+            "num_iterations": Range(low=5, high=200, log=True, whole=True),
         },
     )
 
 
-MODELS = tuple(_model(columns, given=given) for columns in (_PARTS, _TURNOUT) for given in (False, True))
+MODELS = tuple(_model(columns, given=given) for columns in (swings.PARTS, swings.TURNOUT) for given in (False, True))
