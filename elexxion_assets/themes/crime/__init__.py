@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from elexxion_assets.declare import Theme, Yearly
 from elexxion_assets.themes.crime.datasets import COMMUNALE, DEPARTEMENTALE, REGIONALE
+from elexxion_assets.themes.crime.models import MODELS
 from elexxion_assets.themes.crime.platinum import COMMUNES
 from elexxion_assets.themes.crime.samples import samples
 from elexxion_assets.themes.crime.tables import TABLES
@@ -17,5 +18,6 @@ THEME = Theme(
     fresh_within=timedelta(days=400),
     datasets=(COMMUNALE, DEPARTEMENTALE, REGIONALE),
     tables=(*TABLES, COMMUNES),
+    models=MODELS,
     samples=samples,
 )
