@@ -3,22 +3,28 @@
 from elexxion_assets.declare.calendar import Calendar, Expected, corrected, every_month, every_year, together
 from elexxion_assets.declare.column import MISSING, Column, Kind
 from elexxion_assets.declare.dataset import Dataset, Frame, Geography, Match, match_by_columns, rename_columns
+from elexxion_assets.declare.model import Baseline, Feature, Model, Predicts, Range
 from elexxion_assets.declare.table import Layer, Rule, Table, Thresholds
 from elexxion_assets.declare.text_table import Refusal, TextTable, slug
 from elexxion_assets.declare.theme import Periods, Theme, Yearly
 
 __all__ = [
     "MISSING",
+    "Baseline",
     "Calendar",
     "Column",
     "Dataset",
     "Expected",
+    "Feature",
     "Frame",
     "Geography",
     "Kind",
     "Layer",
     "Match",
+    "Model",
     "Periods",
+    "Predicts",
+    "Range",
     "Refusal",
     "Rule",
     "Table",

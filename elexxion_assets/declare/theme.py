@@ -11,6 +11,7 @@ from typing import Protocol
 
 from elexxion_assets.declare.calendar import Calendar
 from elexxion_assets.declare.dataset import Dataset
+from elexxion_assets.declare.model import Model
 from elexxion_assets.declare.table import Layer, Table
 
 
@@ -60,6 +61,7 @@ class Theme:
         datasets: Official datasets that feed it.
         tables: Tables made from them, silver first.
         calendar: What is due when, per dataset and period; None where nothing is waited for.
+        models: Models of its platinum tables.
         samples: Writes small synthetic files in the official layouts into a folder, from a seed; gives their paths.
     """
 
@@ -71,6 +73,7 @@ class Theme:
     datasets: tuple[Dataset, ...]
     tables: tuple[Table, ...]
     calendar: Calendar | None = None
+    models: tuple[Model, ...] = ()
     samples: Callable[[Path, int], list[Path]] | None = None
 
     def dataset(self, name: str) -> Dataset:
@@ -80,6 +83,10 @@ class Theme:
     def table(self, layer: Layer, name: str) -> Table:
         """The table of that layer and name; KeyError if there is none."""
         return {(table.layer, table.name): table for table in self.tables}[layer, name]
+
+    def model(self, name: str) -> Model:
+        """The model of that name; KeyError if there is none."""
+        return {model.name: model for model in self.models}[name]
 
     @property
     def lookback(self) -> int:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from elexxion_assets.declare import Theme, Yearly, every_month
 from elexxion_assets.themes.association.datasets import RNA_IMPORT, RNA_WALDEC
+from elexxion_assets.themes.association.models import MODELS
 from elexxion_assets.themes.association.platinum import COMMUNES
 from elexxion_assets.themes.association.samples import samples
 from elexxion_assets.themes.association.tables import TABLES
@@ -18,5 +19,6 @@ THEME = Theme(
     calendar=every_month(RNA_WALDEC.name, day=15),
     datasets=(RNA_WALDEC, RNA_IMPORT),
     tables=(*TABLES, COMMUNES),
+    models=MODELS,
     samples=samples,
 )

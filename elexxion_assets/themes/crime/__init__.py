@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from elexxion_assets.declare import Theme, Yearly, corrected, every_year, together
 from elexxion_assets.themes.crime.datasets import COMMUNALE, DEPARTEMENTALE, REGIONALE
+from elexxion_assets.themes.crime.models import MODELS
 from elexxion_assets.themes.crime.platinum import COMMUNES
 from elexxion_assets.themes.crime.samples import samples
 from elexxion_assets.themes.crime.tables import TABLES
@@ -22,5 +23,6 @@ THEME = Theme(
     ),
     datasets=(COMMUNALE, DEPARTEMENTALE, REGIONALE),
     tables=(*TABLES, COMMUNES),
+    models=MODELS,
     samples=samples,
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from elexxion_assets.declare import Theme
 from elexxion_assets.themes.election import platinum
 from elexxion_assets.themes.election.datasets import DATASETS
+from elexxion_assets.themes.election.models import MODELS
 from elexxion_assets.themes.election.samples import samples
 from elexxion_assets.themes.election.scrutins import Scrutins, results_expected
 from elexxion_assets.themes.election.tables import TABLES
@@ -18,5 +19,6 @@ THEME = Theme(
     calendar=results_expected(tuple(dataset.name for dataset in DATASETS)),
     datasets=DATASETS,
     tables=(*TABLES, platinum.COMMUNES),
+    models=MODELS,
     samples=samples,
 )

@@ -1,9 +1,11 @@
 """Features of elections: what is known of a commune before a scrutin, ready for a model of that scrutin.
 
-Three earlier scrutins are looked at, each the latest of its sort: `precedent`, of the same kind and round;
-`avant_precedent`, the one before that; `dernier`, of any kind, for a second round the first round of the same election.
+Five earlier scrutins are looked at, each the latest of its sort: `precedent`, of the same kind and round;
+`avant_precedent`, the one before that; `dernier`, of any kind, for a second round the first round of the same election;
+`autre`, a first round of another kind; `second_tour`, of the election of `precedent`.
 The scrutin itself gives nothing but the columns that begin with `cible_`: those are the answers and no features, and
-are null while they are not known. Its national swing is no feature either: nobody knows it before.
+are null while they are not known. Its national swing is no feature either: nobody knows it before. Who stands is known
+weeks before; it is read from the reference table of the blocs, never from results.
 
 Of the other themes, each commune's newest year up to the year before the scrutin's is taken, with a column that says
 which. What is missing stays null and is counted in `entrees_manquantes`.
@@ -11,7 +13,7 @@ which. What is missing stays null and is counted in `entrees_manquantes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import narwhals as nw
 
@@ -30,18 +32,27 @@ _REFERENCES = {
     "precedent": "the latest scrutin of the same kind and round",
     "avant_precedent": "the scrutin of the same kind and round before the latest",
     "dernier": "the latest scrutin of any kind",
+    "autre": "the latest first round of another kind",
+    "second_tour": "the second round of the latest election of the same kind",
 }
+_COUNTED = ("precedent", "avant_precedent", "dernier")
+"""Scrutins whose absence is counted: the others are there for some kinds of elections alone."""
 _COMPARED = ("precedent", "dernier")
 """Scrutins within which a commune is compared with its département."""
 
+_AGAIN = ("precedent", "avant_precedent")
+"""Scrutins of which the votes for those who stand again are told apart."""
+
+_VOTES = tuple(f"voix_{bloc}" for bloc in blocs.BLOCS)
 _RATES = ("taux_participation", *(f"part_{bloc}" for bloc in blocs.BLOCS))
 
 
-def communes(gold: Frame, crime: Frame, emploi: Frame, association: Frame, *, period: str) -> Frame:
+def communes(gold: Frame, candidates: Frame, crime: Frame, emploi: Frame, association: Frame, *, period: str) -> Frame:
     """The features of every commune before the scrutin `period`.
 
     Args:
         gold: Rows of gold `communes` of that scrutin and earlier ones; later ones are left alone.
+        candidates: Rows of gold `communes_candidats`, of the same scrutins.
         crime: Rows of gold `communes` of crime, every year.
         emploi: Rows of gold `communes` of emploi, every year.
         association: Rows of gold `communes` of association, every year.
@@ -60,11 +71,20 @@ def communes(gold: Frame, crime: Frame, emploi: Frame, association: Frame, *, pe
         made = made.join(side.drop("code_departement"), on="code_commune", how="left")
     for name in _COMPARED:
         made = made.join(_departements(name, known[name]), on="code_departement", how="left")
+    for name, rows in known.items():
+        made = made.join(_nation(name, rows), how="cross")
+    standing = standing_again(period, references)
+    for name in _AGAIN:
+        people, suffix = _candidates_of(candidates, references.get(name), standing[name]), f"_{name}_revenants"
+        made = made.join(_shares_of(people, suffix), on="code_commune", how="left")
+        made = made.join(_shares_together(people, f"{suffix}_national"), how="cross")
     year = year_of(period)
     for side in (_of_crime(crime, year), _of_emploi(emploi, year), _of_associations(association, year)):
         made = made.join(side, on="code_commune", how="left")
     made = made.join(_answers(_of_scrutin(gold, period)), on="code_commune", how="left")
-    inputs = (*(f"inscrits_{name}" for name in _REFERENCES), "crime_annee", "emploi_annee", "association_annee")
+    again = _shares_of(_candidates_of(candidates, period, standing["precedent"]), "_revenants", before="cible_")
+    made = made.join(again, on="code_commune", how="left")
+    inputs = (*(f"inscrits_{name}" for name in _COUNTED), "crime_annee", "emploi_annee", "association_annee")
     return made.with_columns(
         nw.lit(period).alias("scrutin"),
         *(nw.lit(references.get(name), dtype=nw.String()).alias(f"scrutin_{name}") for name in _REFERENCES),
@@ -94,11 +114,58 @@ def references_of(period: str, scrutins: list[str]) -> dict[str, str]:
     """
     earlier = in_order(key for key in scrutins if was_before(key, period))
     alike = [key for key in earlier if election_of(key)[1:] == election_of(period)[1:]]
-    return {
-        name: found[-1]
-        for name, found in (("precedent", alike), ("avant_precedent", alike[:-1]), ("dernier", earlier))
-        if found
-    }
+    others = [key for key in earlier if election_of(key)[1] != election_of(period)[1] and election_of(key)[2] == 1]
+    second = [key for key in earlier if alike and key == f"{alike[-1].removesuffix('-t1')}-t2"]
+    found = {"precedent": alike, "avant_precedent": alike[:-1], "dernier": earlier, "autre": others}
+    return {name: keys[-1] for name, keys in {**found, "second_tour": second}.items() if keys}
+
+
+def standing_again(period: str, references: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Candidates of a scrutin who stood before: at `precedent`, and there and at `avant_precedent` too.
+
+    By the reference table of the blocs, which names the candidates of the présidentielles alone.
+    """
+
+    def of(scrutin: str | None) -> frozenset[str]:
+        return frozenset(row.candidat for row in blocs.of_scrutin(scrutin) if row.candidat) if scrutin else frozenset()
+
+    twice = of(period) & of(references.get("precedent"))
+    return {"precedent": twice, "avant_precedent": twice & of(references.get("avant_precedent"))}
+
+
+def _candidates_of(candidates: Frame, scrutin: str | None, people: frozenset[str]) -> Frame:
+    """The candidates of a scrutin, with `voix_<bloc>`: their votes where they are one of those people of that bloc.
+
+    Empty where nobody is: then nothing is said, rather than 0.
+    """
+    spelt = sorted({form for name in people for form in blocs.spellings(name)})
+    of_them = nw.col("candidat").is_in(spelt).fill_null(False)
+    return _of_scrutin(candidates, scrutin if people else None).with_columns(
+        nw.when(of_them & (nw.col("bloc") == bloc)).then(nw.col("voix")).otherwise(0).alias(f"voix_{bloc}")
+        for bloc in blocs.BLOCS
+    )
+
+
+def _shares_of(candidates: Frame, suffix: str, before: str = "") -> Frame:
+    """Per commune and bloc, the share of the votes that those people have."""
+    votes = candidates.group_by("code_commune").agg(nw.col("voix", *_VOTES).sum())
+    return votes.select("code_commune", *_of_all_votes(suffix, before))
+
+
+def _shares_together(candidates: Frame, suffix: str) -> Frame:
+    """The same for all communes together, in one row."""
+    return candidates.select(nw.col("voix", *_VOTES).sum()).select(*_of_all_votes(suffix))
+
+
+def _of_all_votes(suffix: str, before: str = "") -> Iterator[nw.Expr]:
+    for bloc in blocs.BLOCS:
+        share = 100 * nw.col(f"voix_{bloc}") / nw.col("voix")
+        yield nw.when(nw.col("voix") > 0).then(share).alias(f"{before}part_{bloc}{suffix}")
+
+
+def _nation(name: str, rows: Frame) -> Frame:
+    """The same rates for all communes together; one row, null where there is no such scrutin."""
+    return _rates_together(rows, f"_{name}_national", None)
 
 
 def _of_scrutin(gold: Frame, scrutin: str | None) -> Frame:
@@ -114,16 +181,21 @@ def _reference(name: str, rows: Frame) -> Frame:
 
 def _departements(name: str, rows: Frame) -> Frame:
     """The same rates for the whole of each département, of the communes at hand."""
-    counts = ("inscrits", "votants", "exprimes", *(f"voix_{bloc}" for bloc in blocs.BLOCS))
-    sums = rows.group_by("code_departement").agg(*(nw.col(count).sum() for count in counts))
+    return _rates_together(rows, f"_{name}_departement", "code_departement")
+
+
+def _rates_together(rows: Frame, suffix: str, by: str | None) -> Frame:
+    counts = ("inscrits", "votants", "exprimes", *_VOTES)
+    totals = [nw.col(count).sum() for count in counts]
+    sums = rows.select(*totals) if by is None else rows.group_by(by).agg(*totals)
     rates = {"taux_participation": ("votants", "inscrits")}
     rates |= {f"part_{bloc}": (f"voix_{bloc}", "exprimes") for bloc in blocs.BLOCS}
     return sums.select(
-        "code_departement",
+        *([] if by is None else [by]),
         *(
             nw.when((nw.col(whole) > 0) & (nw.col(part) <= nw.col(whole)))
             .then(100 * nw.col(part) / nw.col(whole))
-            .alias(f"{what}_{name}_departement")
+            .alias(f"{what}{suffix}")
             for what, (part, whole) in rates.items()
         ),
     )
@@ -221,10 +293,17 @@ def _of_references() -> Iterator[Column]:
         yield _number(f"inscrits_{name}", f"Electors on the lists, {words}", "electors")
         for what in _RATES:
             yield rate(f"{what}_{name}", f"{_WORDS[what]}, {words}")
+            yield rate(f"{what}_{name}_national", f"{_WORDS[what]} in all communes together, {words}")
             if name in _COMPARED:
                 yield rate(f"{what}_{name}_departement", f"{_WORDS[what]} in the whole département, {words}")
                 ecart = f"{_WORDS[what]}: the commune less its département, {words}"
                 yield _number(f"{what}_{name}_ecart", ecart, "points", ge=-100)
+    for name in _AGAIN:
+        for bloc in blocs.BLOCS:
+            people = f"candidates of the bloc {NAMES_OF_BLOCS[bloc]} who stand again"
+            yield rate(f"part_{bloc}_{name}_revenants", f"Share of the {people}, {_REFERENCES[name]}")
+            together = f"Share of the {people} in all communes together, {_REFERENCES[name]}"
+            yield rate(f"part_{bloc}_{name}_revenants_national", together)
     for what in _RATES:
         change = f"{_WORDS[what]}: change between the two latest scrutins of the same kind and round"
         yield _number(f"variation_{what}", change, "points", ge=-100)
@@ -278,6 +357,13 @@ _ANSWERS = (
     _number("cible_inscrits", "Answer: electors on the lists", "electors"),
     _number("cible_exprimes", "Answer: votes for a candidate or a list", "votes"),
     *(rate(f"cible_{what}", f"Answer: {_WORDS[what]}") for what in _RATES),
+    *(
+        rate(
+            f"cible_part_{bloc}_revenants",
+            f"Answer: Share of those of the bloc {NAMES_OF_BLOCS[bloc]} who stood at {_REFERENCES['precedent']}",
+        )
+        for bloc in blocs.BLOCS
+    ),
     BLOC.but(name="cible_bloc_en_tete", description="Answer: bloc with the most votes", required=False),
 )
 
@@ -307,7 +393,13 @@ COMMUNES = Table(
     "associations; what begins with cible_ is of the scrutin itself and no feature",
     columns=COLUMNS,
     key=("code_commune",),
-    inputs=("gold/communes", "crime/gold/communes", "emploi/gold/communes", "association/gold/communes"),
+    inputs=(
+        "gold/communes",
+        "gold/communes_candidats",
+        "crime/gold/communes",
+        "emploi/gold/communes",
+        "association/gold/communes",
+    ),
     datasets=WITH_COMMUNES,
     function=communes,
     lookback=LOOKBACK,

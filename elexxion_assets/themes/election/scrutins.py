@@ -154,6 +154,15 @@ def election_of(scrutin: str) -> tuple[int, str, int]:
     return int(year), kind, int(rank[1:])
 
 
+def day_of(scrutin: str) -> date:
+    """The day of the vote; the first of January of its year where it is not in `FIRST_ROUNDS`."""
+    year, kind, rank = election_of(scrutin)
+    if (year, kind, rank) == (2020, "municipales", 2):
+        return date(2020, 6, 28)  # put off from March
+    weeks = (rank - 1) * (2 if kind == "presidentielle" else 1)
+    return FIRST_ROUNDS.get((year, kind), date(year, 1, 1)) + timedelta(weeks=weeks)
+
+
 def was_before(earlier: str, later: str) -> bool:
     """Whether the results of one scrutin were known when another was held.
 

@@ -6,6 +6,7 @@ from elexxion_assets.declare import Theme, Yearly, every_year, together
 from elexxion_assets.themes.emploi.bdm import BDM
 from elexxion_assets.themes.emploi.chomage import CHOMAGE_ZONE_EMPLOI
 from elexxion_assets.themes.emploi.demandeurs import DEMANDEURS_EMPLOI, DEMANDEURS_EMPLOI_EPCI
+from elexxion_assets.themes.emploi.models import MODELS
 from elexxion_assets.themes.emploi.platinum import COMMUNES
 from elexxion_assets.themes.emploi.recensement import BASE_CC, DICTIONNAIRE, RECENSEMENT
 from elexxion_assets.themes.emploi.revenus import FILOSOFI
@@ -40,5 +41,6 @@ THEME = Theme(
         BDM,
     ),
     tables=(*TABLES, COMMUNES),
+    models=MODELS,
     samples=samples,
 )

@@ -73,13 +73,32 @@ ASSOCIATION = [
 ]
 
 
+def candidate(scrutin: str, code: str, name: str, bloc: str, votes: int) -> dict:
+    return {"scrutin": scrutin, "code_commune": code, "candidat": name, "bloc": bloc, "voix": votes}
+
+
+CANDIDATES = [
+    candidate("2012-presidentielle-t1", "01004", "MÉLENCHON Jean-Luc", "gauche", 12),
+    candidate("2012-presidentielle-t1", "01004", "SARKOZY Nicolas", "droite", 28),
+    candidate("2017-presidentielle-t1", "01004", "MELENCHON Jean-Luc", "gauche", 20),
+    candidate("2017-presidentielle-t1", "01004", "HAMON Benoît", "gauche", 10),
+    candidate("2017-presidentielle-t1", "01004", "MACRON Emmanuel", "centre", 20),
+    candidate("2017-presidentielle-t1", "01005", "HAMON Benoît", "gauche", 30),
+    candidate("2022-presidentielle-t1", "01004", "MÉLENCHON Jean-Luc", "gauche", 33),
+    candidate("2022-presidentielle-t1", "01004", "ROUSSEL Fabien", "gauche", 11),
+]
+
+
 def made(period: str, gold=GOLD, crime=CRIME, emploi=EMPLOI, association=ASSOCIATION) -> dict[str, dict]:
     return {row["code_commune"]: row for row in table(period, gold, crime, emploi, association).iter_rows(named=True)}
 
 
-def table(period: str, gold=GOLD, crime=CRIME, emploi=EMPLOI, association=ASSOCIATION) -> pl.DataFrame:
+def table(
+    period: str, gold=GOLD, crime=CRIME, emploi=EMPLOI, association=ASSOCIATION, candidates=CANDIDATES
+) -> pl.DataFrame:
     frames = (
         frame_of("election/gold/communes", *gold),
+        frame_of("election/gold/communes_candidats", *candidates),
         frame_of("crime/gold/communes", *crime),
         frame_of("emploi/gold/communes", *emploi),
         frame_of("association/gold/communes", *association),
@@ -129,11 +148,28 @@ def test_associations_of_arrondissements_count_in_their_commune():
 def test_nothing_of_the_scrutin_or_later_is_in_the_features(period):
     before = [row for row in GOLD if was_before(row["scrutin"], period)]
     known = [[row for row in rows if row["annee"] < 2022] for rows in (CRIME, EMPLOI, ASSOCIATION)]
-    with_answers, without = table(period), table(period, before, *known)
+    people = [row for row in CANDIDATES if was_before(row["scrutin"], period)]
+    with_answers, without = table(period), table(period, before, *known, people)
     assert_frame_equal(with_answers.select(FEATURES), without.select(FEATURES))
     answers = [name for name in without.columns if name.startswith("cible_")]
     assert without.select(answers).null_count().row(0) == (without.height,) * len(answers)
     assert with_answers["cible_exprimes"].drop_nulls().len() > 0
+
+
+def test_votes_for_those_who_stand_again_are_told_apart():
+    row = made("2022-presidentielle-t1")["01004"]
+    assert (row["part_gauche_precedent_revenants"], row["part_gauche_avant_precedent_revenants"]) == (40, 30)
+    assert (row["part_centre_precedent_revenants"], row["part_centre_avant_precedent_revenants"]) == (40, 0)
+    assert (row["part_gauche_precedent_revenants_national"], row["part_droite_precedent_revenants"]) == (25, 0)
+    assert row["cible_part_gauche_revenants"] == 75
+
+
+def test_the_nation_is_all_communes_together():
+    row = made("2022-presidentielle-t1")["01004"]
+    assert row["part_gauche_precedent_national"] == 100 * (450 + 600) / 3000
+    assert row["taux_participation_avant_precedent_national"] == 80
+    assert (row["scrutin_autre"], row["part_gauche_autre_national"]) == ("2021-regionales-t1", pytest.approx(100 / 3))
+    assert (row["scrutin_second_tour"], row["part_centre_second_tour_national"]) == (None, None)
 
 
 def test_a_second_round_knows_the_first():
