@@ -355,7 +355,8 @@ def test_examples_of_a_check_mask_what_is_personal(lake: Lake, use: Use) -> None
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_show_masks_what_is_personal(tmp_path: Path, use: Use, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     monkeypatch.setenv("ELEXXION_HOME", str(tmp_path))
-    monkeypatch.setattr(cli, "all_themes", lambda: {"toy": PERSONAL})
+    for module in (cli.console, cli.tables):
+        monkeypatch.setattr(module, "all_themes", lambda: {"toy": PERSONAL})
     settings.cache_clear()
     try:
         use(PERSONAL)
