@@ -7,6 +7,7 @@ import dagster as dg
 from elexxion_assets.defs import automation
 from elexxion_assets.defs.fetch import fetch_job, fetch_schedule
 from elexxion_assets.defs.intake import deliveries, input_sensor, intake_job
+from elexxion_assets.defs.models import model_assets, models_job
 from elexxion_assets.defs.resources import resources
 from elexxion_assets.defs.tables import theme_assets, theme_job
 from elexxion_assets.themes import all_themes
@@ -19,10 +20,12 @@ def _definitions() -> dg.Definitions:
         for kind in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", kind)
         assets = [asset for theme in themes for asset in theme_assets(theme)]
+        assets += [asset for theme in themes for asset in model_assets(theme)]
         jobs = [theme_job(theme) for theme in themes]
+        training = [models_job(theme) for theme in themes if theme.models]
         return dg.Definitions(
             assets=[deliveries, *assets],
-            jobs=[intake_job, fetch_job, *jobs],
+            jobs=[intake_job, fetch_job, *jobs, *training],
             schedules=[fetch_schedule],
             sensors=[input_sensor(themes, jobs), automation.sensor()],
             resources=resources(),

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from elexxion_assets.cli import building, console, intake, tables, themes
+from elexxion_assets.cli import building, console, intake, models, tables, themes
 from elexxion_assets.cli.console import Problem, app, err
 from elexxion_assets.declare import Refusal
 from elexxion_assets.lake.storage import Conflict, KeyRefused, Unavailable
 from elexxion_assets.settings import SettingsError
 
-__all__ = ["app", "building", "console", "intake", "main", "tables", "themes"]
+__all__ = ["app", "building", "console", "intake", "main", "models", "tables", "themes"]
 
 
 def main(entry: Callable[[], Any] = app) -> None:

@@ -22,7 +22,7 @@ from elexxion_assets.geography import Cog
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine
-from elexxion_assets.lake.storage import Storage
+from elexxion_assets.lake.storage import Entry, Storage
 from elexxion_assets.quality import checks, contract
 from elexxion_assets.settings import settings
 
@@ -138,19 +138,46 @@ def stage(
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs))
-        before = _published_rows(storage, theme, table, period) if published else 0
-        rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance, before=before)
-        yield Staged(
-            theme=theme.name,
-            table=table,
-            period=period,
-            file=file,
-            rows=rows,
-            results=results,
-            inputs=inputs,
-            counts=counts,
-            replaces=published.etag if published else "",
-        )
+        yield _judged(storage, theme, table, period, file, inputs, counts, published)
+
+
+@contextmanager
+def stage_rows(
+    storage: Storage, theme: Theme, table: Table, period: str, rows: pl.LazyFrame, inputs: list[dict[str, str]]
+) -> Iterator[Staged]:
+    """Stages rows that were made elsewhere, by a model for one, as `stage` does those that a table's function makes."""
+    published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
+    with TemporaryDirectory(prefix="elexxion-") as scratch:
+        file = Path(scratch) / "staged.parquet"
+        columns = [pl.col(column.name).cast(_POLARS[column.kind]) for column in table.columns]
+        rows.select(columns).sort(*table.key).sink_parquet(file, metadata=_footer(theme, table, period, inputs))
+        yield _judged(storage, theme, table, period, file, inputs, {}, published)
+
+
+def _judged(
+    storage: Storage,
+    theme: Theme,
+    table: Table,
+    period: str,
+    file: Path,
+    inputs: list[dict[str, str]],
+    counts: dict[str, int],
+    published: Entry | None,
+) -> Staged:
+    provenance = PROVENANCE if table.layer is Layer.SILVER else ()
+    before = _published_rows(storage, theme, table, period) if published else 0
+    rows, results = checks.judge(table, nw.from_native(pl.scan_parquet(file)), provenance, before=before)
+    return Staged(
+        theme=theme.name,
+        table=table,
+        period=period,
+        file=file,
+        rows=rows,
+        results=results,
+        inputs=inputs,
+        counts=counts,
+        replaces=published.etag if published else "",
+    )
 
 
 def _published_rows(storage: Storage, theme: Theme, table: Table, period: str) -> int:
@@ -221,7 +248,7 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
 
 def table_documents(storage: Storage, theme: str = "") -> Iterator[dict[str, Any]]:
     """The documents of all published tables, in order of layer, theme, table and period."""
-    for layer in (Layer.SILVER, Layer.GOLD, Layer.PLATINUM):
+    for layer in (Layer.SILVER, Layer.GOLD, Layer.PLATINUM, Layer.MODEL):
         for entry in storage.list(f"output/{layer.folder}/" + (f"{theme}/" if theme else "")):
             if entry.key.endswith(".json"):
                 yield json.loads(storage.read(entry.key))

@@ -13,9 +13,8 @@ import numpy as np
 from elexxion_assets.declare import Column
 from elexxion_assets.learning.evaluation import METRICS, MODEL, Tested, slices
 from elexxion_assets.learning.explanation import contributions, effects, importance
-from elexxion_assets.learning.release import Release, without_answers
-from elexxion_assets.learning.rows import answered, as_known
-from elexxion_assets.learning.training import national
+from elexxion_assets.learning.release import Release, given_of, without_answers
+from elexxion_assets.learning.rows import as_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,8 +198,7 @@ def _calibration(release: Release) -> dict[str, Any]:
 
 def _explained(release: Release, rows: pd.DataFrame, columns: Mapping[str, Column]) -> dict[str, Any]:
     model, fitted = release.model, release.fitted
-    known = answered(model, rows)
-    given = national(model, known) if model.given else None
+    given = given_of(model, rows)
     sample = without_answers(as_known(model, rows))
     if len(sample) > EXPLAINED:
         sample = sample.sample(EXPLAINED, random_state=fitted.seed)

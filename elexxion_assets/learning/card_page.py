@@ -47,10 +47,10 @@ def card_page(card: Mapping[str, Any]) -> str:
     sections = [
         f"<h1>{escape(card['title'])}</h1>",
         f'<p class="soft">{escape(card["theme"])} / {escape(card["model"])} / {escape(card["period"])}</p>',
-        '<p><strong>Made from synthetic data: no figure here is real.</strong></p>' if card["synthetic"] else "",
+        "<p><strong>Made from synthetic data: no figure here is real.</strong></p>" if card["synthetic"] else "",
         f"<p>{escape(card['description'])}</p>",
         f'<div class="verdict {"yes" if card["published"] == "modele" else "no"}"><strong>{said}.</strong> '
-        f"{escape(_sentence(card['reason']))}<br><span class=\"soft\">{escape(_sentence(card['decision']['reason']))}"
+        f'{escape(_sentence(card["reason"]))}<br><span class="soft">{escape(_sentence(card["decision"]["reason"]))}'
         "</span></div>",
         *_baselines(card),
         *_sizes(card),
@@ -64,7 +64,7 @@ def card_page(card: Mapping[str, Any]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escape(card['title'])}, {escape(card['period'])}</title><style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(filter(None, sections))
         + "\n</body></html>\n"
@@ -86,7 +86,9 @@ def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], be
     body = ""
     for place, (name, *cells) in enumerate(rows):
         mark = ' class="best"' if place == best else ""
-        body += f"<tr{mark}><td>{escape(name)}</td>" + "".join(f'<td class="n">{escape(c)}</td>' for c in cells) + "</tr>"
+        body += (
+            f"<tr{mark}><td>{escape(name)}</td>" + "".join(f'<td class="n">{escape(c)}</td>' for c in cells) + "</tr>"
+        )
     return (
         f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -131,7 +133,10 @@ def _calibration(card: Mapping[str, Any]) -> list[str]:
     found = card["calibration"]
     if found is None:
         return []
-    covered = ", ".join(f"{_number(share, 1)} % of the answers lie in the {level} % interval" for level, share in found["coverage"].items())
+    covered = ", ".join(
+        f"{_number(share, 1)} % of the answers lie in the {level} % interval"
+        for level, share in found["coverage"].items()
+    )
     charts = [
         f"<div><h3>{escape(card['outputs'][output])}</h3>{_against(values['said'], values['there'])}</div>"
         for output, values in found["outputs"].items()
@@ -179,7 +184,7 @@ def _effects(card: Mapping[str, Any]) -> list[str]:
         return []
     called = {feature["name"]: feature for feature in card["features"]}
     charts = [
-        f"<div><h3>{escape(called[name]['description'])}</h3><p class=\"soft\">on {escape(card['outputs'][found['output']])}"
+        f'<div><h3>{escape(called[name]["description"])}</h3><p class="soft">on {escape(card["outputs"][found["output"]])}'
         f"</p>{_line(found['x'], found['y'])}</div>"
         for name, found in card["effects"].items()
     ]
@@ -195,9 +200,19 @@ def _search(card: Mapping[str, Any]) -> list[str]:
     if search is None:
         return ["<h2>Search of parameters</h2>", "<p>None: the model's own parameters were used.</p>"]
     ended = "the number of trials" if search["ended_by"] == "trials" else "time, so that it depends on the machine"
-    params = [name for name in search["trials"][0] if name not in ("essai", "etat", "valeur")] if search["trials"] else []
+    params = (
+        [name for name in search["trials"][0] if name not in ("essai", "etat", "valeur")] if search["trials"] else []
+    )
     rows = [
-        [str(trial["essai"]), trial["etat"], _number(trial["valeur"], 4), *(f"{trial.get(p, ''):.6g}" if isinstance(trial.get(p), int | float) else str(trial.get(p, "")) for p in params)]
+        [
+            str(trial["essai"]),
+            trial["etat"],
+            _number(trial["valeur"], 4),
+            *(
+                f"{trial.get(p, ''):.6g}" if isinstance(trial.get(p), int | float) else str(trial.get(p, ""))
+                for p in params
+            ),
+        ]
         for trial in search["trials"]
     ]
     return [
@@ -222,7 +237,10 @@ def _facts(card: Mapping[str, Any]) -> list[str]:
         "Trained on": f"{', '.join(training['periods'])}: {training['rows']:,} rows",
         "Learns the residual of": training["anchor"],
         "Objective": training["objective"],
-        "Parameters": ", ".join(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}" for name, value in training["params"].items()),
+        "Parameters": ", ".join(
+            f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
+            for name, value in training["params"].items()
+        ),
         "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
     }
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
@@ -274,7 +292,9 @@ def _line(x: Sequence[float], y: Sequence[float]) -> str:
     points = [f"{a + 40:.1f},{b + 8:.1f}" for a, b in zip(across, upwards, strict=True)]
     drawn = _frame(left, right, low, high)
     drawn += f'<polyline points="{" ".join(points)}" fill="none" stroke="var(--model)" stroke-width="2"/>'
-    drawn += "".join(f'<circle cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="2.5" fill="var(--model)"/>' for p in points)
+    drawn += "".join(
+        f'<circle cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="2.5" fill="var(--model)"/>' for p in points
+    )
     return _svg(280, 120, drawn, "line")
 
 
@@ -309,7 +329,8 @@ def trials_chart(trials: Sequence[Mapping[str, Any]]) -> str:
         best = max(best, b)  # further down is better
         points.append(f"{a + 40:.1f},{best + 8:.1f}")
     dots = "".join(
-        f'<circle cx="{a + 40:.1f}" cy="{b + 8:.1f}" r="3" fill="var(--other)"/>' for a, b in zip(across, upwards, strict=True)
+        f'<circle cx="{a + 40:.1f}" cy="{b + 8:.1f}" r="3" fill="var(--other)"/>'
+        for a, b in zip(across, upwards, strict=True)
     )
     line = f'<polyline points="{" ".join(points)}" fill="none" stroke="var(--model)" stroke-width="2"/>'
     return _svg(280, 120, _frame(left, right, low, high) + dots + line, "trials")
@@ -324,7 +345,13 @@ def _svg(width: float, height: float, drawn: str, label: str) -> str:
 
 def as_picture(svg: str, words: str) -> str:
     """A drawing as a picture in Markdown, with the colours of the light page."""
-    colours = {"--model": "#1f6feb", "--other": "#9aa5b1", "--line": "#d9dee4", "--more": "#c2410c", "--less": "#1f6feb"}
+    colours = {
+        "--model": "#1f6feb",
+        "--other": "#9aa5b1",
+        "--line": "#d9dee4",
+        "--more": "#c2410c",
+        "--less": "#1f6feb",
+    }
     for name, colour in colours.items():
         svg = svg.replace(f"var({name})", colour)
     style = "<style>text{font:10px sans-serif;fill:#5b6570}.axis{stroke:#d9dee4}</style>"

@@ -175,9 +175,7 @@ def release(model: Model, tables: Tables, period: str, making: Making, champion:
     tables = {name: tables[name] for name in sorted(tables) if not tables[name].empty}
     if period not in tables:
         raise Untrainable(f"{model.table} has no row for {period}: nothing to predict")
-    known = answered(model, tables[period])
-    if model.given and known.empty:
-        raise Untrainable(f"{model.name} is told the national result, which is not known yet for {period}")
+    given_of(model, tables[period])
     training = training_rows(model, tables, period)
     if training.empty:
         raise Untrainable(f"no earlier period with answers can train {model.name} for {period}")
@@ -187,16 +185,16 @@ def release(model: Model, tables: Tables, period: str, making: Making, champion:
     challenger = fit(model, training, tuned.params if tuned else None, making.seed)
     decision = _decided(model, tables, period, training, champion, challenger)
     fitted = challenger if decision.replaces or champion is None else champion
+    baselines = {b.name: fit_baseline(model, b.name, training, making.seed) for b in model.baselines}
     tested = [_tested(model, tables, fold, making) for fold in _earlier(model, tables, period)]
-    if not known.empty:
-        made = {MODEL: fitted} | {b.name: fit_baseline(model, b.name, training, making.seed) for b in model.baselines}
-        tested.append(_own(model, tables, period, fitted.periods, made))
+    if not answered(model, tables[period]).empty:
+        tested.append(_own(model, tables, period, fitted.periods, {MODEL: fitted, **baselines}))
     verdict = judge(model, tested)
     return Release(
         model=model,
         period=period,
         fitted=fitted,
-        baseline=fit_baseline(model, verdict.baseline, training, making.seed),
+        baseline=baselines[verdict.baseline],
         verdict=verdict,
         decision=decision,
         tested=tuple(tested),
@@ -276,11 +274,9 @@ def _tested(model: Model, tables: Tables, fold: Fold, making: Making) -> Tested:
     return try_fold(model, tables, fold, tuned.params if tuned else None, making.seed)
 
 
-def _own(
-    model: Model, tables: Tables, period: str, trained: tuple[str, ...], made: Mapping[str, Fitted]
-) -> Tested:
+def _own(model: Model, tables: Tables, period: str, trained: tuple[str, ...], made: Mapping[str, Fitted]) -> Tested:
     rows = answered(model, as_known(model, tables[period]))
-    given = national(model, rows) if model.given else None
+    given = given_of(model, rows)
     shown = without_answers(rows)
     return Tested(
         model=model,
@@ -288,6 +284,20 @@ def _own(
         rows=rows,
         predictions={name: one.predict(shown, given) for name, one in made.items()},
     )
+
+
+def given_of(model: Model, rows: pd.DataFrame) -> dict[str, float] | None:
+    """The national values that the model is told for the period of these rows; None for one that is not told.
+
+    Raises:
+        Untrainable: They are not known yet.
+    """
+    if not model.given:
+        return None
+    known = answered(model, rows)
+    if known.empty:
+        raise Untrainable(f"{model.name} is told the national result, which is not known yet")
+    return national(model, known)
 
 
 def without_answers(rows: pd.DataFrame) -> pd.DataFrame:
@@ -353,10 +363,7 @@ def long_predictions(
     import pandas as pd
 
     model = release_of.model
-    known = answered(model, rows)
-    if model.given and known.empty:
-        raise Untrainable(f"{model.name} is told the national result, which is not known yet")
-    given = national(model, known) if model.given else None
+    given = given_of(model, rows)
     shown = without_answers(as_known(model, rows))
     of_model, of_baseline = release_of.predict(shown, given), baseline.predict(shown, given)
     published = of_model if publishes_model else of_baseline

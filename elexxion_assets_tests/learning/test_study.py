@@ -167,7 +167,9 @@ def test_a_postgresql_keeps_studies_as_sqlite_does(postgres: str, whole: Tuned) 
     found = killed_and_resumed(url)
     assert json.dumps(found) == json.dumps(told(whole))
     with create_engine(postgres).connect() as connection:
-        schemas = connection.execute(text("SELECT table_schema FROM information_schema.tables WHERE table_name='trials'"))
+        schemas = connection.execute(
+            text("SELECT table_schema FROM information_schema.tables WHERE table_name='trials'")
+        )
         assert schemas.scalars().all() == [f"studies_{os.getpid()}"]
 
 
