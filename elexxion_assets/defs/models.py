@@ -1,7 +1,7 @@
 """Makes the assets of a theme's models: one per model, its predictions, its evaluation, partitioned by period.
 
-No `from __future__ import annotations` here: Dagster reads the annotations of assets at run time. Nothing that trains is
-imported before a step runs.
+No `from __future__ import annotations` here: Dagster reads the annotations of assets at run time. Nothing that trains
+is imported before a step runs.
 """
 
 import hashlib
@@ -56,13 +56,14 @@ def pandas_type(theme: Theme, table: Table) -> dg.DagsterType:
 
     def check(context: dg.TypeCheckContext, rows: Any) -> dg.TypeCheck:
         # Half a second of import that only steps pay.
-        from dagster_pandas import create_dagster_pandas_dataframe_type
+        import dagster_pandas
 
+        pandas: Any = dagster_pandas
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
-            made = create_dagster_pandas_dataframe_type(
+            made: dg.DagsterType = pandas.create_dagster_pandas_dataframe_type(
                 name=name,
-                columns=[_pandas_column(column) for column in table.columns],
+                columns=[_pandas_column(pandas.PandasColumn, column) for column in table.columns],
                 metadata_fn=lambda found: {
                     "rows": len(found),
                     "columns": len(found.columns),
@@ -75,17 +76,15 @@ def pandas_type(theme: Theme, table: Table) -> dg.DagsterType:
     return dg.DagsterType(check, name=name, description=f"{table.description}, as pandas rows")
 
 
-def _pandas_column(column: Column) -> Any:
-    from dagster_pandas import PandasColumn
-
+def _pandas_column(kinds: Any, column: Column) -> Any:
     common = {"name": column.name, "non_nullable": column.required, "ignore_missing_vals": not column.required}
     if column.kind in (Kind.INTEGER, Kind.NUMBER):
-        make = PandasColumn.integer_column if column.kind is Kind.INTEGER else PandasColumn.float_column
+        make = kinds.integer_column if column.kind is Kind.INTEGER else kinds.float_column
         low, high = -math.inf if column.ge is None else column.ge, math.inf if column.le is None else column.le
         return make(**common, min_value=low, max_value=high)
     if column.kind is Kind.BOOLEAN:
-        return PandasColumn.boolean_column(**common)
-    return PandasColumn.exists(**common)
+        return kinds.boolean_column(**common)
+    return kinds.exists(**common)
 
 
 def model_asset(theme: Theme, model: Model, rows_type: dg.DagsterType) -> dg.AssetsDefinition:

@@ -166,7 +166,7 @@ def told(
     specs: list[dg.AssetCheckSpec],
     made: dict[str, Staged],
 ) -> Iterator[Any]:
-    """What a step yields of staged tables: those that are good are published, all of them are told with their checks."""
+    """What a step yields of staged tables: the good ones are published, all are told with their checks."""
     good = {period: staged for period, staged in made.items() if not staged.refused}
     if set(good) == set(context.partition_keys):
         yield dg.Output(made, metadata=_metadata(made))

@@ -177,7 +177,7 @@ def _by_size(tested: Tested) -> list[dict[str, Any]]:
 
 
 def _calibration(release: Release) -> dict[str, Any]:
-    """Of what is published, in the last fold: coverage of the intervals, and what was there by tenths of what was said."""
+    """Of what is published, in the last fold: coverage of intervals, and what was there by tenths of what was said."""
     tested = release.tested[-1]
     made = tested.predictions[_shown(release)]
     by_output = {}

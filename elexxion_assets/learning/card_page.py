@@ -23,7 +23,8 @@ h3 { font-size: .95rem; margin: 0 0 .3rem; } p { margin: .4rem 0; } .soft, capti
 caption { text-align: left; padding-bottom: .3rem; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-tr.best td { font-weight: 600; } .grid { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
+tr.best td { font-weight: 600; }
+.grid { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 10px system-ui, sans-serif; }
 svg .axis { stroke: var(--line); } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; }
@@ -111,7 +112,8 @@ def _baselines(card: Mapping[str, Any]) -> list[str]:
         rows = [[_called(card, name), *(_number(values[name][metric]) for metric in _NAMES)] for name in order]
         made.append(_table(caption, ["predictor", *_NAMES.values()], rows, best=0))
         made.append(
-            f'<p class="soft">Advantage over « {escape(_called(card, fold["baseline"]))} » by {_NAMES[card["headline"]]}: '
+            f'<p class="soft">Advantage over « {escape(_called(card, fold["baseline"]))} » by '
+            f"{_NAMES[card['headline']]}: "
             f"{_number(fold['baseline_value'] - fold['model_value'])}, 95 % interval {_number(fold['low'])} to "
             f"{_number(fold['high'])} (bootstrap of whole départements).</p>"
         )
@@ -143,8 +145,8 @@ def _calibration(card: Mapping[str, Any]) -> list[str]:
     ]
     return [
         "<h2>Calibration</h2>",
-        f"<p>In {escape(found['period'])}, of what is published: {covered}. Below, what was there (up) against what was "
-        "said (right), by tenths; on the line, both are equal.</p>",
+        f"<p>In {escape(found['period'])}, of what is published: {covered}. Below, what was there (up) against what "
+        "was said (right), by tenths; on the line, both are equal.</p>",
         f'<div class="grid">{"".join(charts)}</div>',
     ]
 
@@ -159,8 +161,9 @@ def _map(card: Mapping[str, Any]) -> list[str]:
         charts.append(f"<div><h3>{escape(words)}</h3>{_tiles(values)}</div>")
     return [
         "<h2>Residuals by département</h2>",
-        f"<p>Mean of what was there less what the model said, in {escape(card['folds'][-1]['period'])}: orange where there "
-        "was more, blue where there was less. Each map has its own scale; the number under it is its darkest tile.</p>",
+        f"<p>Mean of what was there less what the model said, in {escape(card['folds'][-1]['period'])}: orange where "
+        "there was more, blue where there was less. Each map has its own scale; the number under it is its darkest "
+        "tile.</p>",
         f'<div class="grid">{"".join(charts)}</div>',
     ]
 
@@ -173,7 +176,7 @@ def _features(card: Mapping[str, Any]) -> list[str]:
     rest = len(card["features"]) - len(features)
     return [
         "<h2>What it looks at</h2>",
-        "<p>Mean absolute SHAP value: by how much an input moves the prediction of a commune from the anchor, on average."
+        "<p>Mean absolute SHAP value: by how much an input moves a prediction from the anchor's, on average."
         f"{f' {rest} more inputs move it less.' if rest else ''}</p>",
         bars,
     ]
@@ -184,8 +187,8 @@ def _effects(card: Mapping[str, Any]) -> list[str]:
         return []
     called = {feature["name"]: feature for feature in card["features"]}
     charts = [
-        f'<div><h3>{escape(called[name]["description"])}</h3><p class="soft">on {escape(card["outputs"][found["output"]])}'
-        f"</p>{_line(found['x'], found['y'])}</div>"
+        f"<div><h3>{escape(called[name]['description'])}</h3>"
+        f'<p class="soft">on {escape(card["outputs"][found["output"]])}</p>{_line(found["x"], found["y"])}</div>'
         for name, found in card["effects"].items()
     ]
     return [
@@ -257,9 +260,11 @@ def _bars(values: Sequence[tuple[str, float]]) -> str:
     drawn = ""
     for place, (name, value) in enumerate(values):
         y = 22 * place
+        width = 420 * abs(value) / largest
         drawn += (
-            f'<text x="0" y="{y + 9}">{escape(name)}</text><rect x="0" y="{y + 12}" width="{420 * abs(value) / largest:.1f}" '
-            f'height="6" fill="var(--model)"/><text x="{424 * abs(value) / largest + 4:.1f}" y="{y + 18}">{value:.3g}</text>'
+            f'<text x="0" y="{y + 9}">{escape(name)}</text>'
+            f'<rect x="0" y="{y + 12}" width="{width:.1f}" height="6" fill="var(--model)"/>'
+            f'<text x="{width + 5:.1f}" y="{y + 18}">{value:.3g}</text>'
         )
     return _svg(480, 22 * len(values) + 4, drawn, "bars")
 
@@ -271,8 +276,8 @@ def _tiles(values: Sequence[tuple[str, float]], across: int = 13) -> str:
         x, y = 22 * (place % across), 22 * (place // across)
         colour = "var(--more)" if value > 0 else "var(--less)"
         drawn += (
-            f'<rect x="{x}" y="{y}" width="20" height="20" rx="2" fill="{colour}" fill-opacity="{abs(value) / largest:.3f}" '
-            f'stroke="var(--line)"><title>{escape(code)}: {value:+.2f}</title></rect>'
+            f'<rect x="{x}" y="{y}" width="20" height="20" rx="2" fill="{colour}" stroke="var(--line)" '
+            f'fill-opacity="{abs(value) / largest:.3f}"><title>{escape(code)}: {value:+.2f}</title></rect>'
             f'<text x="{x + 10}" y="{y + 13}" text-anchor="middle" style="font-size:8px">{escape(code)}</text>'
         )
     height = 22 * ((len(values) - 1) // across + 1)
@@ -302,7 +307,8 @@ def _against(said: Sequence[float], there: Sequence[float]) -> str:
     low, high = min(*said, *there), max(*said, *there)
     width = (high - low) or 1
     dots = "".join(
-        f'<circle cx="{40 + (a - low) / width * 230:.1f}" cy="{98 - (b - low) / width * 90:.1f}" r="3.5" fill="var(--model)"/>'
+        f'<circle cx="{40 + (a - low) / width * 230:.1f}" cy="{98 - (b - low) / width * 90:.1f}" r="3.5" '
+        'fill="var(--model)"/>'
         for a, b in zip(said, there, strict=True)
     )
     line = '<line x1="40" y1="98" x2="270" y2="8" stroke="var(--other)" stroke-dasharray="3"/>'

@@ -209,7 +209,7 @@ class Predictor:
             ctypes.byref(given),
             ctypes.c_size_t(_NAME_BYTES),
             ctypes.byref(longest),
-            (ctypes.c_char_p * count)(*map(ctypes.addressof, buffers)),  # type: ignore[arg-type]
+            (ctypes.c_char_p * count)(*(ctypes.cast(buffer, ctypes.c_char_p) for buffer in buffers)),
         )
         return tuple(buffer.value.decode() for buffer in buffers)
 

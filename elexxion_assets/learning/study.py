@@ -1,4 +1,4 @@
-"""Search of parameters with Optuna: seeded, pruned, kept in a database, and resumed after a kill as if nothing had been.
+"""Search of parameters with Optuna: seeded, pruned, kept in a database, resumed after a kill as if nothing had been.
 
 Every trial draws from a sampler of its own, seeded by the study's seed and the number of trials that came to an end
 before it. A trial that was cut off counts for nothing and is drawn again, so that a search that was killed and resumed
