@@ -29,7 +29,7 @@ from elexxion_assets_tests.learning.planted import PLANTED, YEARS, put, rows_of
 class Lake:
     """A lake with the planted theme, and a Dagster of its own."""
 
-    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, trials: int = 3) -> None:
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, trials: int = 0) -> None:
         monkeypatch.setenv("ELEXXION_HOME", str(home))
         monkeypatch.setenv("ELEXXION_STUDY_TRIALS", str(trials))
         monkeypatch.delenv("ELEXXION_STUDY_DATABASE_URL", raising=False)
@@ -83,7 +83,8 @@ def metadata(result: dg.ExecuteInProcessResult, *key: str) -> dict[str, object]:
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
-def test_a_planted_signal_is_published(lake: Lake) -> None:
+def test_a_planted_signal_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(tmp_path, monkeypatch, trials=3)
     lake.plant(6.0)
     result = lake.train()
     card = lake.release().card
@@ -187,7 +188,7 @@ def test_the_same_rows_and_code_train_nothing_again(lake: Lake) -> None:
 def test_two_homes_make_the_same_model_and_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for name in ("one", "other"):
-        lake = Lake(tmp_path / name, monkeypatch)
+        lake = Lake(tmp_path / name, monkeypatch, trials=2)
         lake.plant(6.0)
         lake.train()
         card = dict(lake.release().card)

@@ -74,7 +74,7 @@ MODEL = Model(
             learn=lambda training: {"mean": float(training["cible_taux"].mean())},
         ),
     ),
-    params={"num_leaves": 7, "min_data_in_leaf": 10, "num_iterations": 40, "learning_rate": 0.1},
+    params={"num_threads": 1, "num_leaves": 7, "min_data_in_leaf": 10, "num_iterations": 40, "learning_rate": 0.1},
     search={
         "num_leaves": Range(low=3, high=15, whole=True),
         "num_iterations": Range(low=10, high=60, whole=True),
