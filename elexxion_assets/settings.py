@@ -34,6 +34,10 @@ class Settings(BaseSettings):
         s3_secret_key: Secret key.
         cog_vintage: Vintage of the communes (COG) that all tables speak of; without it, the newest known.
         dagster_database_url: PostgreSQL address of Dagster's own storage; without it, SQLite files.
+        study_database_url: PostgreSQL address of the searches of parameters, another database or schema than Dagster's;
+            without it, an SQLite file under `home`.
+        study_trials: Trials of a search; 0 for none, the model's own parameters.
+        study_seconds: Seconds after which a search begins no further trial.
         settle_seconds: Age that a file in `input/` must reach before it is taken, so that a file still being copied is
             left alone.
         batch: Largest number of files that one run takes.
@@ -59,6 +63,9 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = None
     cog_vintage: Annotated[int, Field(ge=1943, le=2100)] | None = None
     dagster_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None
+    study_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None
+    study_trials: Annotated[int, Field(ge=0, le=100_000)] = 12
+    study_seconds: Annotated[int, Field(ge=0)] = 600
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500
     sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 3

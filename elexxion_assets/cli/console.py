@@ -58,7 +58,7 @@ def table_name(table: str) -> tuple[str, Layer, str]:
         f"{theme.name}/{layer}/{name}": (theme.name, layer, name)
         for theme in all_themes().values()
         for layer, name in [
-            *((made.layer, made.name) for made in theme.tables),
+            *((made.layer, made.name) for made in theme.all_tables),
             *((Layer.BRONZE, dataset.name) for dataset in theme.datasets),
         ]
     }

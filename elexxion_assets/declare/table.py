@@ -13,17 +13,24 @@ from elexxion_assets.declare.dataset import Frame
 
 
 class Layer(StrEnum):
-    """The four layers, from faithful to ready for models."""
+    """The four layers, from faithful to ready for models, and what models say of themselves."""
 
     BRONZE = "bronze"
     SILVER = "silver"
     GOLD = "gold"
     PLATINUM = "platinum"
+    MODEL = "model"
 
     @property
     def folder(self) -> str:
         """Folder of the layer under `output/`."""
-        return {Layer.BRONZE: "bronze", Layer.SILVER: "argent", Layer.GOLD: "or", Layer.PLATINUM: "platine"}[self]
+        return {
+            Layer.BRONZE: "bronze",
+            Layer.SILVER: "argent",
+            Layer.GOLD: "or",
+            Layer.PLATINUM: "platine",
+            Layer.MODEL: "modeles",
+        }[self]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Protocol
 from elexxion_assets.declare.calendar import Calendar
 from elexxion_assets.declare.dataset import Dataset
 from elexxion_assets.declare.model import Model
+from elexxion_assets.declare.predicted import predicted
 from elexxion_assets.declare.table import Layer, Table
 
 
@@ -82,7 +83,12 @@ class Theme:
 
     def table(self, layer: Layer, name: str) -> Table:
         """The table of that layer and name; KeyError if there is none."""
-        return {(table.layer, table.name): table for table in self.tables}[layer, name]
+        return {(table.layer, table.name): table for table in self.all_tables}[layer, name]
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """Its tables, and those that its models fill."""
+        return (*self.tables, *predicted(self.models, self.tables))
 
     def model(self, name: str) -> Model:
         """The model of that name; KeyError if there is none."""

@@ -30,6 +30,23 @@ def when_parents_change() -> AutomationCondition[dg.AssetKey]:
     ).with_label("when its parents or its code change")
 
 
+def when_features_change() -> AutomationCondition[dg.AssetKey]:
+    """Trained, or predicted, again when a parent of the same period is new or its code changed, for the first time too.
+
+    The update stays due until it is requested, as for tables.
+    """
+    wanted = (
+        AutomationCondition.any_deps_match(AutomationCondition.newly_updated())
+        | AutomationCondition.code_version_changed()
+    ).since(AutomationCondition.newly_requested())
+    return (
+        wanted
+        & ~AutomationCondition.any_deps_in_progress()
+        & ~AutomationCondition.in_progress()
+        & AutomationCondition.all_deps_blocking_checks_passed()
+    ).with_label("when its parents or its code change")
+
+
 def sensor() -> dg.AutomationConditionSensorDefinition:
     """The sensor that evaluates the conditions of all assets."""
     return dg.AutomationConditionSensorDefinition(

@@ -21,7 +21,8 @@ from elexxion_assets.lake.storage import Storage
 from elexxion_assets.settings import settings
 from elexxion_assets.themes import all_themes
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run configuration: what goes wrong is told once, by who ran it."""
 
 
 @dataclass
@@ -104,10 +105,10 @@ def _take_all(
         tried |= settled
         progress(f"taking {len(settled)} file(s)")
         result = code.resolve_job_def("intake").execute_in_process(
-            instance=instance, run_config=_QUIET, raise_on_error=False, asset_selection=[DELIVERIES], tags=BY_INTAKE
+            instance=instance, run_config=QUIET, raise_on_error=False, asset_selection=[DELIVERIES], tags=BY_INTAKE
         )
         if not result.success:
-            done.errors += _errors(result)
+            done.errors += errors_of(result)
 
 
 def _build(
@@ -122,7 +123,7 @@ def _build(
     progress(f"building {part.theme} {', '.join(part.periods)}: {', '.join(part.tables)}")
     result = code.resolve_job_def(part.theme).execute_in_process(
         instance=instance,
-        run_config=_QUIET,
+        run_config=QUIET,
         raise_on_error=False,
         asset_selection=asset_keys(part),
         partition_key=part.periods[0] if len(part.periods) == 1 else None,
@@ -146,13 +147,14 @@ def _build(
     if result.success:
         settle(storage, ledger, all_themes(), part)
     else:
-        done.errors += _errors(result)
+        done.errors += errors_of(result)
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
         done.tables.append({"table": materialization.asset_key.to_user_string(), "period": materialization.partition})
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> list[str]:
+def errors_of(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What went wrong in a run, in words; failed checks are told with the data."""
     found = []
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error) is not None:

@@ -5,7 +5,7 @@ No `from __future__ import annotations` here: Dagster reads the annotations of r
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from elexxion_assets.declare import Layer, Theme
+from elexxion_assets.declare import Layer, Table, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, publish
 from elexxion_assets.lake.ledger import Ledger
@@ -80,20 +80,26 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The declared columns of one period or of several, as one pandas frame that pandera has judged."""
-        from elexxion_assets.quality.schema import pandera_schema
-
         theme, layer, name = context.asset_key.path
         table = self.lake.themes[theme].table(Layer(layer), name)
-        names = [column.name for column in table.columns]
-        with ExitStack() as stack:
-            files = [
-                stack.enter_context(self.lake.storage.local(layout.table_key(theme, table.layer, name, period)))
-                for period in sorted(context.asset_partition_keys)
-            ]
-            rows = pl.scan_parquet(files).select(names).collect().to_pandas()
-        several = len(context.asset_partition_keys) > 1
-        judged: pd.DataFrame = pandera_schema(table.columns, () if several else table.key).validate(rows, lazy=True)
-        return judged
+        return load_rows(self.lake.storage, theme, table, sorted(context.asset_partition_keys))
+
+
+def load_rows(storage: Storage, theme: str, table: Table, periods: Sequence[str]) -> "pd.DataFrame":
+    """The declared columns of one period of a table or of several, as one pandas frame that pandera has judged."""
+    from elexxion_assets.quality.schema import pandera_schema
+
+    names = [column.name for column in table.columns]
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(storage.local(layout.table_key(theme, table.layer, table.name, period)))
+            for period in periods
+        ]
+        rows = pl.scan_parquet(files).select(names).collect().to_pandas()
+    judged: pd.DataFrame = pandera_schema(table.columns, table.key if len(periods) == 1 else ()).validate(
+        rows, lazy=True
+    )
+    return judged
 
 
 def resources() -> dict[str, Any]:

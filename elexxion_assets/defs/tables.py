@@ -125,10 +125,7 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
     """One table: staged, judged, then published; a table that fails a blocking check is never written."""
     key = dg.AssetKey([theme.name, table.layer.value, table.name])
     parents = [_parent(theme, table, name) for name in table.inputs]
-    specs = [
-        dg.AssetCheckSpec(name, asset=key, description=description, blocking=blocking, partitions_def=partitions(theme))
-        for name, (description, blocking) in check_names(table).items()
-    ]
+    specs = check_specs(theme, table, key)
 
     @dg.asset(
         key=key,
@@ -158,27 +155,47 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
                 period: stack.enter_context(stage(lake.storage, lake.ledger, lake.themes, theme, table, period))
                 for period in sorted(context.partition_keys)
             }
-            good = {period: staged for period, staged in made.items() if not staged.refused}
             lineage = _lineage(lake, theme, table, max(made))
-            if len(good) == len(made):
-                yield dg.Output(made, metadata=_metadata(made) | lineage)
-            else:
-                # Dagster would note an output for every period of the run: the good ones are noted one by one.
-                for period, staged in good.items():
-                    publish(lake.storage, staged)
-                    metadata = _metadata({period: staged}) | lineage
-                    yield dg.AssetMaterialization(key, partition=period, metadata=metadata)
-            for period in sorted(set(made) - set(good)):
-                note_refusal(lake.storage, made[period])
-            # Judged before anything was written, told after: automation counts only checks of what is published.
-            for period, staged in made.items():
-                target = _published(context.instance, key, period) if period in good else None
-                for result in staged.results:
-                    yield evaluation(key, period, result, target)
-            for spec in specs:
-                yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(spec.key))
+            yield from told(context, lake, key, specs, made, lineage)
 
     return build
+
+
+def check_specs(theme: Theme, table: Table, key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks of a table as the UI shows them."""
+    return [
+        dg.AssetCheckSpec(name, asset=key, description=description, blocking=blocking, partitions_def=partitions(theme))
+        for name, (description, blocking) in check_names(table).items()
+    ]
+
+
+def told(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    key: dg.AssetKey,
+    specs: list[dg.AssetCheckSpec],
+    made: dict[str, Staged],
+    lineage: dict[str, Any] | None = None,
+) -> Iterator[Any]:
+    """What a step yields of staged tables: the good ones are published, all are told with their checks."""
+    good = {period: staged for period, staged in made.items() if not staged.refused}
+    if set(good) == set(context.partition_keys):
+        yield dg.Output(made, metadata=_metadata(made) | (lineage or {}))
+    else:
+        # Dagster would note an output for every period of the run: the good ones are noted one by one.
+        for period, staged in good.items():
+            publish(lake.storage, staged)
+            metadata = _metadata({period: staged}) | (lineage or {})
+            yield dg.AssetMaterialization(key, partition=period, metadata=metadata)
+    for period in sorted(set(made) - set(good)):
+        note_refusal(lake.storage, made[period])
+    # Judged before anything was written, told after: automation counts only checks of what is published.
+    for period, staged in made.items():
+        target = _published(context.instance, key, period) if period in good else None
+        for result in staged.results:
+            yield evaluation(key, period, result, target)
+    for spec in specs:
+        yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(spec.key))
 
 
 def _parent(theme: Theme, table: Table, name: str) -> dg.AssetDep:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import narwhals as nw
@@ -23,7 +24,7 @@ from elexxion_assets.lake import comparison, layout
 from elexxion_assets.lake.edition import Edition, edition_of, populations_of
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine
-from elexxion_assets.lake.storage import Storage
+from elexxion_assets.lake.storage import Entry, Storage
 from elexxion_assets.quality import checks, contract
 from elexxion_assets.synthetic import is_synthetic_release
 
@@ -154,30 +155,61 @@ def stage(
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
-        rows = pl.scan_parquet(file)
-        judged = checks.judge(table, rows, provenance, communes_of(storage, table))
-        results, revisions = judged.results, dict[str, Any]()
-        if judged.profile or judged.rows:
-            results += comparison.kept_whole(table, rows, judged.profile, counts, frames, given, period)
-            old = comparison.Published.read(storage, theme.name, table, period) if published else None
-            known = periods_of(storage, theme, table.layer, table.name)
-            results += comparison.against_earlier(storage, theme.name, table, period, judged, old, known)
-            change, revisions = comparison.revised(storage, theme.name, table, period, rows, inputs, old)
-            results.append(change)
-        yield Staged(
-            theme=theme.name,
-            table=table,
-            period=period,
-            file=file,
-            rows=judged.rows,
-            results=results,
-            inputs=inputs,
-            counts=counts,
-            cog=cog,
-            replaces=published.etag if published else "",
-            profile=judged.profile,
-            revisions=revisions,
-        )
+        yield _judged(storage, theme, table, period, file, inputs, published, counts, frames, given, cog)
+
+
+@contextmanager
+def stage_rows(
+    storage: Storage, theme: Theme, table: Table, period: str, rows: pl.LazyFrame, inputs: list[dict[str, str]]
+) -> Iterator[Staged]:
+    """Stages rows that were made elsewhere, by a model for one, as `stage` does those that a table's function makes."""
+    published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
+    with TemporaryDirectory(prefix="elexxion-") as scratch:
+        file = Path(scratch) / "staged.parquet"
+        columns = [pl.col(column.name).cast(_POLARS[column.kind]) for column in table.columns]
+        rows.select(columns).sort(*table.key).sink_parquet(file, metadata=_footer(theme, table, period, inputs, {}))
+        yield _judged(storage, theme, table, period, file, inputs, published)
+
+
+def _judged(
+    storage: Storage,
+    theme: Theme,
+    table: Table,
+    period: str,
+    file: Path,
+    inputs: list[dict[str, str]],
+    published: Entry | None,
+    counts: Mapping[str, int] = MappingProxyType({}),
+    frames: Sequence[Frame] = (),
+    given: Mapping[str, Frame] = MappingProxyType({}),
+    cog: Mapping[str, str] = MappingProxyType({}),
+) -> Staged:
+    """The staged table with the result of every check: its own, against its inputs, against what was published."""
+    provenance = PROVENANCE if table.layer is Layer.SILVER else ()
+    rows = pl.scan_parquet(file)
+    judged = checks.judge(table, rows, provenance, communes_of(storage, table))
+    results, revisions = judged.results, dict[str, Any]()
+    if judged.profile or judged.rows:
+        results += comparison.kept_whole(table, rows, judged.profile, counts, frames, given, period)
+        old = comparison.Published.read(storage, theme.name, table, period) if published else None
+        known = periods_of(storage, theme, table.layer, table.name)
+        results += comparison.against_earlier(storage, theme.name, table, period, judged, old, known)
+        change, revisions = comparison.revised(storage, theme.name, table, period, rows, inputs, old)
+        results.append(change)
+    return Staged(
+        theme=theme.name,
+        table=table,
+        period=period,
+        file=file,
+        rows=judged.rows,
+        results=results,
+        inputs=inputs,
+        counts=dict(counts),
+        cog=dict(cog),
+        replaces=published.etag if published else "",
+        profile=judged.profile,
+        revisions=revisions,
+    )
 
 
 def communes_of(storage: Storage, table: Table) -> frozenset[str]:
@@ -301,7 +333,7 @@ def note_refusal(storage: Storage, staged: Staged) -> None:
 
 def table_documents(storage: Storage, theme: str = "") -> Iterator[dict[str, Any]]:
     """The documents of all published tables, in order of layer, theme, table and period."""
-    for layer in (Layer.SILVER, Layer.GOLD, Layer.PLATINUM):
+    for layer in (Layer.SILVER, Layer.GOLD, Layer.PLATINUM, Layer.MODEL):
         for entry in storage.list(f"output/{layer.folder}/" + (f"{theme}/" if theme else "")):
             if entry.key.endswith(".json"):
                 yield json.loads(storage.read(entry.key))

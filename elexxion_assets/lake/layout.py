@@ -12,6 +12,7 @@ INPUT = "input/"
 RAW = "raw/"
 QUARANTINE = "quarantine/"
 ARCHIVE = "archive/"
+MODELS = "models/"
 COMPANION = ".elexxion.json"
 """Suffix of the object that carries what a person said of the file dropped beside it."""
 
@@ -21,7 +22,7 @@ def tree(themes: Iterable[Theme]) -> list[str]:
     folders = ["input", "notebooks", "scripts"]
     for theme in themes:
         folders += [f"metadata/{theme.name}", f"raw/{theme.name}"]
-        folders += [f"output/{layer.folder}/{theme.name}" for layer in Layer]
+        folders += [f"output/{layer.folder}/{theme.name}" for layer in Layer if layer is not Layer.MODEL]
     return sorted(folders)
 
 
@@ -85,6 +86,16 @@ def refused_key(theme: str, layer: Layer, table: str, period: str) -> str:
 def lineage_key(theme: str, layer: Layer, table: str) -> str:
     """Where it lies from which columns each column of a table is made (JSON)."""
     return f"{table_prefix(theme, layer, table)}columns.lineage"
+
+
+def model_key(theme: str, model: str, period: str, suffix: str) -> str:
+    """Where the card of a model's period lies (`json`, `html`)."""
+    return f"{MODELS}{theme}/{model}/{period}.{suffix}"
+
+
+def model_text_key(theme: str, model: str, period: str, digest: str) -> str:
+    """Where the text of a model lies; the card says which is the one."""
+    return f"{MODELS}{theme}/{model}/{period}/{digest}.txt"
 
 
 def quarantine_key(theme: str, dataset: str, delivery: str, period: str, position: int = 0) -> str:

@@ -63,7 +63,7 @@ def write_dictionary(themes: Mapping[str, Theme], folder: Path) -> list[Path]:
     written = []
     for theme in themes.values():
         pages = {f"bronze/{dataset.name}": dataset_page(theme, dataset) for dataset in theme.datasets}
-        pages |= {f"{table.layer}/{table.name}": table_page(theme, table) for table in theme.tables}
+        pages |= {f"{table.layer}/{table.name}": table_page(theme, table) for table in theme.all_tables}
         for name, text in pages.items():
             path = folder / theme.name / f"{name}.md"
             path.parent.mkdir(parents=True, exist_ok=True)
