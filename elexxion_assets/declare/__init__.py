@@ -1,7 +1,16 @@
 """Plain declarations of columns, datasets, tables and themes. Nothing here knows an orchestrator or a storage."""
 
 from elexxion_assets.declare.column import MISSING, Column, Kind
-from elexxion_assets.declare.dataset import Dataset, Frame, Geography, Match, match_by_columns, rename_columns
+from elexxion_assets.declare.dataset import (
+    Dataset,
+    Evolution,
+    Frame,
+    Geography,
+    Match,
+    match_by_columns,
+    rename_columns,
+    unknown_columns,
+)
 from elexxion_assets.declare.table import Layer, Rule, Table, Thresholds
 from elexxion_assets.declare.text_table import Refusal, TextTable, slug
 from elexxion_assets.declare.theme import Periods, Theme, Yearly
@@ -10,6 +19,7 @@ __all__ = [
     "MISSING",
     "Column",
     "Dataset",
+    "Evolution",
     "Frame",
     "Geography",
     "Kind",
@@ -26,4 +36,5 @@ __all__ = [
     "match_by_columns",
     "rename_columns",
     "slug",
+    "unknown_columns",
 ]

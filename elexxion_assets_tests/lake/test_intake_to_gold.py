@@ -64,11 +64,13 @@ class Lake:
 
     def rows(self, layer: Layer, table: str, period: str) -> list[tuple[object, ...]]:
         with self.storage.local(layout.table_key("toy", layer, table, period)) as file:
-            return pl.read_parquet(file).drop("_delivery", "_line", strict=False).rows()
+            return pl.read_parquet(file).drop("_delivery", "_line", "_rescued", strict=False).rows()
 
     def quarantined(self) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
         for entry in self.storage.list(layout.QUARANTINE):
+            if entry.key.startswith(layout.CLOSED):
+                continue
             with self.storage.local(entry.key) as file:
                 rows += pl.read_parquet(file).to_dicts()
         return rows
