@@ -492,8 +492,8 @@ class _Contracted:
         typed_file = self._typed_file(etag, delivery.id, position)
         if not typed_file.exists():
             partial = typed_file.with_suffix(".partial")
-            typed = contract.apply(normalised, columns, self.dataset.rescued).drop(contract.REASON)
-            typed.to_native().sink_parquet(partial, compression_level=1)
+            judged = contract.apply(normalised, columns, self.dataset.rescued).drop(contract.REASON)
+            judged.to_native().sink_parquet(partial, compression_level=1)
             partial.rename(typed_file)
         typed = pl.scan_parquet(typed_file)
 
