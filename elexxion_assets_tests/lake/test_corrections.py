@@ -176,7 +176,7 @@ def test_corrections_survive_another_reading_of_the_raw_bytes(lake: Lake, build_
         read_again(lake.storage, lake.ledger, THEMES, delivery)
     lake.build()
     assert silver(lake) == [("01001", 2020, 3), ("01003", 2020, 1), ("01009", 2020, 4)]
-    assert sorted(row["_line"] for row in lake.quarantined()) == [4, 6]
+    assert {row["_line"] for row in lake.quarantined()} == {4, 6}
     assert balance(lake) == {"2020": (2, 1), "without-period": (0, 1)}
 
 
