@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from elexxion_assets.declare import slug
 from elexxion_assets.themes import all_themes
 from elexxion_assets_tests.conftest import PROJECT
 
@@ -77,6 +78,42 @@ def test_the_everyday_commands_work_in_the_order_of_the_readme(tmp_path: Path) -
         said += done.stdout
     assert "election/gold/communes" in said
     assert "It is election/communes" in said
+
+
+def test_a_rejected_row_is_exported_corrected_and_put_back(tmp_path: Path) -> None:
+    samples = all_themes()["crime"].samples
+    assert samples is not None
+    path = next(path for path in samples(tmp_path, 1) if "dep" in path.name)
+    header, first, *others = path.read_text(encoding="utf-8-sig").splitlines()
+    number = [slug(name) for name in header.split(";")].index("codedepartement")
+    fields = first.split(";")
+    right, fields[number] = fields[number].strip('"'), "ZZZ"
+    (tmp_path / "donnee-dep.csv").write_text("\n".join([header, ";".join(fields), *others]) + "\n", encoding="utf-8")
+
+    def elexxion(*arguments: str) -> str:
+        command = [sys.executable, "-m", "elexxion_assets.cli", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment() | {"PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (arguments, done.stdout + done.stderr)
+        return done.stdout
+
+    for arguments in ("init", "drop donnee-dep.csv", "run", "quarantine export donnee-dep.csv --out rejected.csv"):
+        elexxion(*arguments.split())
+    exported = (tmp_path / "rejected.csv").read_text(encoding="utf-8-sig")
+    assert "code_departement;type" in exported
+    (tmp_path / "rejected.csv").write_text(exported.replace(";ZZZ;", f";{right};"), encoding="utf-8")
+    assert "1 corrected rows" in elexxion("quarantine", "reinject", "rejected.csv")
+    elexxion("run")
+    [left] = json.loads(elexxion("quarantine", "list", "--json"))
+    assert (left["open"], left["closed"]) == (0, 1)
+    assert "nothing changes" in elexxion("quarantine", "reinject", "rejected.csv")
+    assert "1 closed by a correction, 0 open" in elexxion("why", "donnee-dep.csv")
 
 
 @pytest.mark.parametrize("command", SERVERS)

@@ -91,7 +91,7 @@ def show(
 
     from elexxion_assets.lake import layout
     from elexxion_assets.lake.build import periods_of
-    from elexxion_assets.quality.checks import masked
+    from elexxion_assets.quality.checks import masks_of
 
     form = Format.JSON if as_json else form
     theme, layer, name = table_name(table)
@@ -112,8 +112,8 @@ def show(
             if period is None or key == period
         ]
         declared = all_themes()[theme].table(layer, name).columns
-        masks = [masked(column) for column in declared if column.personal]
-        frame = nw.from_native(pl.scan_parquet(files)).with_columns(*masks or [nw.all()]).to_native()
+        rows = nw.from_native(pl.concat(map(pl.scan_parquet, files), how="diagonal"))
+        frame = rows.with_columns(*masks_of(declared, rows.collect_schema().names()) or [nw.all()]).to_native()
         if columns is not None:
             frame = frame.select(_chosen(columns, frame.collect_schema().names(), table))
         if limit is not None:

@@ -2,7 +2,16 @@
 
 from elexxion_assets.declare.calendar import Calendar, Expected, corrected, every_month, every_year, together
 from elexxion_assets.declare.column import MISSING, Column, Kind
-from elexxion_assets.declare.dataset import Dataset, Frame, Geography, Match, match_by_columns, rename_columns
+from elexxion_assets.declare.dataset import (
+    Dataset,
+    Evolution,
+    Frame,
+    Geography,
+    Match,
+    match_by_columns,
+    rename_columns,
+    unknown_columns,
+)
 from elexxion_assets.declare.model import Baseline, Feature, Model, Predicts, Range
 from elexxion_assets.declare.table import Layer, Rule, Table, Thresholds
 from elexxion_assets.declare.text_table import Refusal, TextTable, slug
@@ -14,6 +23,7 @@ __all__ = [
     "Calendar",
     "Column",
     "Dataset",
+    "Evolution",
     "Expected",
     "Feature",
     "Frame",
@@ -39,4 +49,5 @@ __all__ = [
     "rename_columns",
     "slug",
     "together",
+    "unknown_columns",
 ]

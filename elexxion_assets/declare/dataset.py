@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import narwhals as nw
 
 from elexxion_assets.declare.column import Column, Kind
-from elexxion_assets.declare.text_table import Refusal, TextTable
+from elexxion_assets.declare.text_table import Refusal, TextTable, slug
 
 Frame = nw.LazyFrame[Any]
 
@@ -103,6 +104,26 @@ def rename_columns(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
     return frame.select("_line", *expressions)
 
 
+class Evolution(StrEnum):
+    """What a dataset does when its files change.
+
+    REFUSE: a file with a column that no declaration knows is refused. EVOLVE: such a column is accepted, stays in
+    bronze and is listed in the delivery's document. RESCUE: its values are kept in `_rescued` of silver, and so are the
+    texts of optional columns that are not of their type; with the other two such a text rejects its line.
+    """
+
+    REFUSE = "refuse"
+    EVOLVE = "evolve"
+    RESCUE = "rescue"
+
+
+def unknown_columns(dataset: Dataset, table: TextTable) -> tuple[str, ...]:
+    """The columns of a file that are neither in the contract nor among the official ones that it does without."""
+    taken = {slug(name) for column in dataset.columns for name in column.source_names or (column.name,)}
+    left = [column for column in table.columns if slug(column) not in taken]
+    return tuple(column for column in left if not any(re.fullmatch(name, slug(column)) for name in dataset.not_taken))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Geography:
     """How the commune codes of a dataset are carried to the target vintage of the COG.
@@ -147,6 +168,9 @@ class Dataset:
             rows, and `TextTable.columns` stays the file's own.
         period_of_rows: For a file whose facts may leave the period open: asked instead of `period`, with all rows too,
             gives one text for the whole table. May raise `Refusal`.
+        evolution: What happens to a file with columns that nobody declared.
+        not_taken: Regular expressions of the slugs of official columns that are known and not in the contract.
+        unknown: From the facts of a table, the columns that nobody declared.
         addresses: Where `elexxion fetch` finds its newest release; only addresses that public text confirms.
         licence: Licence under which the publisher gives what lies there.
         part: For a dataset published in parts that a person may drop one by one (one file per département): gives the
@@ -169,8 +193,23 @@ class Dataset:
     geography: Geography | None = None
     unpivot: Callable[[Dataset, Frame, TextTable], Frame] | None = None
     period_of_rows: Callable[[TextTable, Frame], str] | None = None
+    evolution: Evolution = Evolution.RESCUE
+    not_taken: tuple[str, ...] = ()
+    unknown: Callable[[Dataset, TextTable], tuple[str, ...]] = unknown_columns
     addresses: tuple[str, ...] = ()
     licence: str = "Licence Ouverte 2.0"
     part: nw.Expr | None = None
     counted: str = ""
     other_keys: tuple[str, ...] = ()
+
+    @property
+    def rescued(self) -> frozenset[str]:
+        """The columns whose texts are kept in `_rescued` when they are not of their type.
+
+        They are the optional numbers, dates and flags outside the key. A code is no such thing: without it a row would
+        count nowhere, and nobody would miss it.
+        """
+        if self.evolution is not Evolution.RESCUE:
+            return frozenset()
+        kept = (column for column in self.columns if not column.required and column.kind is not Kind.TEXT)
+        return frozenset(column.name for column in kept) - {*self.key}

@@ -28,7 +28,7 @@ from elexxion_assets.lake.build import Staged, note_refusal, publish, stage
 from elexxion_assets.lake.intake import read_again
 from elexxion_assets.publishing.dictionary import dataset_page, table_page
 from elexxion_assets.quality import contract, rules
-from elexxion_assets.quality.checks import CheckResult, check_names, masked
+from elexxion_assets.quality.checks import CheckResult, check_names, masks_of
 from elexxion_assets.quality.lineage import column_lineage
 from elexxion_assets.settings import settings
 
@@ -270,8 +270,9 @@ def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
     import polars as pl
 
     last = list(made.values())[-1]
-    masks = [masked(column) for column in last.table.columns if column.personal]
-    preview = nw.from_native(pl.scan_parquet(last.file)).with_columns(*masks or [nw.all()]).head(5).collect()
+    rows = nw.from_native(pl.scan_parquet(last.file))
+    masks = masks_of(last.table.columns, rows.collect_schema().names())
+    preview = rows.with_columns(*masks or [nw.all()]).head(5).collect()
     shown = preview.select(preview.columns[:12]).rows(named=True)
     inputs = sorted(
         {item.get("file") or f"{item['table']} {item['period']}" for s in made.values() for item in s.inputs}

@@ -11,7 +11,7 @@ import polars as pl
 
 from elexxion_assets.declare import Dataset, Frame, TextTable, Theme
 from elexxion_assets.lake import layout
-from elexxion_assets.lake.quarantine import quarantine
+from elexxion_assets.lake.quarantine import COLUMN, RULE, quarantine, set_apart
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.quality.contract import REASON
 
@@ -37,6 +37,12 @@ class Bronze:
     def rows(self) -> int:
         """All rows of the table."""
         return sum(self.periods.values()) + self.quarantined
+
+
+def known_period(theme: Theme, said: nw.Expr | str) -> nw.Expr:
+    """The period that a dataset tells of its rows, null where it has not the form of one."""
+    expression = nw.lit(said) if isinstance(said, str) else said
+    return nw.when(expression.str.contains(f"^(?:{theme.periods.pattern})$")).then(expression)
 
 
 def write_bronze(
@@ -69,8 +75,7 @@ def write_bronze(
     """
     rows: Frame = nw.from_native(frame)
     period = dataset.period_of_rows(table, rows) if dataset.period_of_rows is not None else dataset.period(table)
-    expression = nw.lit(period) if isinstance(period, str) else period
-    known = nw.when(expression.str.contains(f"^(?:{theme.periods.pattern})$")).then(expression)
+    known = known_period(theme, period)
     if dataset.unpivot is not None:
         rows = dataset.unpivot(dataset, rows, table)
     keyed = rows.with_columns(known.alias("_period")).to_native()
@@ -91,7 +96,9 @@ def write_bronze(
         if problem:
             quarantined += quarantine(
                 storage,
-                pl.scan_parquet(part).with_columns(pl.lit(problem).alias(REASON)),
+                set_apart(pl.scan_parquet(part)).with_columns(
+                    pl.lit("").alias(COLUMN), pl.lit("period").alias(RULE), pl.lit(problem).alias(REASON)
+                ),
                 theme=theme.name,
                 dataset=dataset.name,
                 delivery=delivery,

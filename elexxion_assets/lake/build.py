@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,17 +21,27 @@ import narwhals as nw
 import polars as pl
 
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
-from elexxion_assets.declare import Column, Dataset, Frame, Geography, Kind, Layer, Table, TextTable, Theme
+from elexxion_assets.declare import Column, Dataset, Evolution, Frame, Geography, Kind, Layer, Table, TextTable, Theme
 from elexxion_assets.lake import comparison, layout
 from elexxion_assets.lake.edition import Edition, edition_of, populations_of
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
-from elexxion_assets.lake.quarantine import quarantine
+from elexxion_assets.lake.quarantine import quarantine, reasons_by_line, set_apart
 from elexxion_assets.lake.storage import Entry, Storage
 from elexxion_assets.quality import checks, contract
 from elexxion_assets.synthetic import is_synthetic_release
 
-PROVENANCE = ("_delivery", "_line")
-"""Columns at the end of every silver table: the delivery (and, after a dot, which of its tables) and the line."""
+ORIGIN = ("_delivery", "_line")
+"""Where a silver row comes from: the delivery (and, after a dot, which of its tables) and the line."""
+
+PROVENANCE = (*ORIGIN, contract.RESCUED)
+"""Columns at the end of every silver table: where the row comes from, and what of its line found no other place."""
+
+CORRECTS = "corrects"
+"""Hint of a delivery that corrects rejected rows of another one: which."""
+
+COUNTS, HOME = "_correction_counts", "_correction_home"
+"""Columns of a correction's bronze: whether the row belongs to this period or was only taken out of it, and where it
+was rejected."""
 
 NAME = "name"
 """Hint of a delivery whose bytes came again under a name that tells more."""
@@ -124,11 +136,13 @@ def stage(
         counts: dict[str, int] = {}
         frames: list[Frame] = []
         edition = edition_of(storage) if needs_cog(theme, table) else None
+        rescued: list[pl.DataFrame] = []
         for name in table.inputs:
             if table.layer is Layer.SILVER:
                 source = _Contracted(storage, ledger, theme, theme.dataset(name), period, scratch, stack, edition)
                 frames.append(nw.from_native(source.rows()))
                 inputs += source.inputs
+                rescued += source.rescued
                 for what, count in source.counts.items():
                     counts[what] = counts.get(what, 0) + count
             else:
@@ -148,12 +162,15 @@ def stage(
         if table.populations:
             given["populations"] = nw.from_native(populations_of(storage).table.lazy())
         provenance = PROVENANCE if table.layer is Layer.SILVER else ()
+        origin = ORIGIN if table.layer is Layer.SILVER else ()
         # Engines count in types of their own; the lake holds one integer and one floating type.
         columns = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
-        made = table.function(*frames, period=period, **given).select(*columns, *provenance).to_native()
+        made = table.function(*frames, period=period, **given).select(*columns, *origin).to_native()
         file = scratch / "staged.parquet"
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
+        if provenance:
+            made = _with_rescued(made, rescued)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
         yield _judged(storage, theme, table, period, file, inputs, published, counts, frames, given, cog)
 
@@ -246,6 +263,13 @@ def outdated(storage: Storage, theme: Theme, table: Table, periods: Iterable[str
         except KeyError:
             continue  # not published
     return found
+
+
+def _with_rescued(made: pl.LazyFrame, rescued: list[pl.DataFrame]) -> pl.LazyFrame:
+    """Adds to each row what was rescued of its line; few deliveries have anything."""
+    if not rescued:
+        return made.with_columns(pl.lit(None, pl.String).alias(contract.RESCUED))
+    return made.join(pl.concat(rescued).lazy(), on=list(ORIGIN), how="left", maintain_order="left")
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
@@ -405,7 +429,8 @@ def _as_declared(rows: pl.LazyFrame, table: Table, provenance: Sequence[str]) ->
         (pl.col(column.name) if column.name in known else pl.lit(None)).cast(_POLARS[column.kind]).alias(column.name)
         for column in table.columns
     ]
-    return rows.select(*columns, *provenance)
+    own = [pl.col(name) if name in known else pl.lit(None, pl.String).alias(name) for name in provenance]
+    return rows.select(*columns, *own)
 
 
 class _Contracted:
@@ -431,11 +456,14 @@ class _Contracted:
         self.scratch = scratch
         self.stack = stack
         self.inputs: list[dict[str, str]] = []
+        self.rescued: list[pl.DataFrame] = []
         self.counts = {"source_rows": 0, "quarantined": 0, "older_release": 0}
 
     def rows(self) -> pl.LazyFrame:
         """The rows that the silver table is made of."""
         parts: list[tuple[tuple[str, str, int], pl.LazyFrame, int]] = []
+        held: dict[tuple[str, int], Entry] = {}
+        corrected: dict[tuple[str, int], list[tuple[Delivery, Entry]]] = {}
         for entry in self.storage.list(layout.bronze_prefix(self.theme.name, self.dataset.name, self.period)):
             identifier, position = layout.delivery_of(entry.key)
             delivery = self.ledger.get(identifier)
@@ -443,24 +471,56 @@ class _Contracted:
                 continue  # its reading has not ended: whoever ends it asks for this table again
             if not any(entry.key in facts["bronze"] for facts in delivery.tables):
                 continue  # what an earlier reading of the delivery left
+            if CORRECTS in delivery.hints:
+                corrected.setdefault((delivery.hints[CORRECTS], position), []).append((delivery, entry))
+            else:
+                held[identifier, position] = entry
+        for identifier, position in sorted({*held, *corrected}):
+            delivery = self.ledger.get(identifier)
+            if delivery is None or delivery.state is not State.READ or position >= len(delivery.tables):
+                continue
             facts = delivery.tables[position]
-            bronze = self.storage.local(entry.key)
-            kept, lines = self._contract(self.stack.enter_context(bronze), entry.etag, delivery, facts, position)
+            own = held.get((identifier, position))
+            corrections = corrected.get((identifier, position), [])
+            corrections.sort(key=lambda found: found[0].received_at)
+            source = self._source(own, [made for _, made in corrections])
+            etag = " ".join(made.etag for made in [*filter(None, [own]), *(made for _, made in corrections)])
+            kept, lines = self._contract(source, etag, delivery, facts, position)
             order = (str(facts["release"]), delivery.received_at.isoformat(), position)
             parts.append((order, kept, lines))
-            self.inputs.append(
-                {
-                    "dataset": f"{self.theme.name}/{self.dataset.name}",
-                    "delivery": identifier,
-                    "file": delivery.name,
-                    "release": str(facts["release"]),
-                    "synthetic": delivery.hints.get("synthetic", "false"),
-                }
-            )
+            for made in [delivery, *(correction for correction, _ in corrections)]:
+                self.inputs.append(
+                    {
+                        "dataset": f"{self.theme.name}/{self.dataset.name}",
+                        "delivery": made.id,
+                        "file": made.name,
+                        "release": str(facts["release"]),
+                        "synthetic": delivery.hints.get("synthetic", "false"),
+                    }
+                )
         return self._newest(parts)
 
+    def _source(self, bronze: Entry | None, corrections: Sequence[Entry]) -> pl.LazyFrame:
+        """The rows of one table of a delivery, those that were corrected in the place of those they correct."""
+        scans = [
+            pl.scan_parquet(self.stack.enter_context(self.storage.local(entry.key)))
+            for entry in ([bronze] if bronze else []) + [*corrections]
+        ]
+        if not corrections:
+            return scans[0]
+        said = pl.concat(scans[1:] if bronze else scans, how="diagonal").collect()
+        last = said.unique("_line", keep="last", maintain_order=True)
+        rows = last.filter(COUNTS).drop(COUNTS, HOME).lazy()
+        if bronze is None:
+            return rows
+        untouched = scans[0].join(last.lazy().select("_line"), on="_line", how="anti")
+        names = scans[0].collect_schema().names()
+        known = rows.collect_schema().names()
+        own = [pl.col(name) if name in known else pl.lit(None, pl.String).alias(name) for name in names]
+        return pl.concat([untouched, rows.select(own)])
+
     def _contract(
-        self, bronze: Path, etag: str, delivery: Delivery, facts: dict[str, Any], position: int
+        self, source: pl.LazyFrame, etag: str, delivery: Delivery, facts: dict[str, Any], position: int
     ) -> tuple[pl.LazyFrame, int]:
         """Types one delivery's rows; gives the valid ones and the number of source lines that they come from.
 
@@ -468,51 +528,48 @@ class _Contracted:
         """
         columns = self.dataset.columns
         table = text_table(facts, delivery)
-        source = pl.scan_parquet(bronze)
         source_rows = int(source.select(pl.len()).collect().item())
         normalised = self.dataset.normalise(self.dataset, nw.from_native(source), table)
         typed_file = self._typed_file(etag, delivery.id, position)
         if not typed_file.exists():
             partial = typed_file.with_suffix(".partial")
-            contract.apply(normalised, columns).to_native().sink_parquet(partial, compression_level=1)
+            judged = contract.apply(normalised, columns, self.dataset.rescued).drop(contract.REASON)
+            judged.to_native().sink_parquet(partial, compression_level=1)
             partial.rename(typed_file)
         typed = pl.scan_parquet(typed_file)
 
-        wrong = [typed.filter(pl.col(contract.REASON).is_not_null()).select("_line", contract.REASON)]
-        valid = typed.filter(pl.col(contract.REASON).is_null())
+        wrong = [typed.filter(pl.col(contract.BREACHES).is_not_null()).select("_line", contract.BREACHES)]
+        valid = typed.filter(pl.col(contract.BREACHES).is_null())
         bad = wrong[0].select("_line").unique().collect()
         if bad.height:
             # A line with anything wrong goes whole: its other rows are no doubles of anybody.
             valid = valid.join(bad.lazy(), on="_line", how="anti")
         if self.dataset.geography is not None and self.edition is not None:
             valid = self._carried(valid, self.dataset.geography, self.edition, table)
-            lost = pl.col(TARGET[0]).is_null() & pl.col(self.dataset.geography.code).is_not_null()
-            said = pl.concat_str(
-                pl.lit(f"{self.dataset.geography.code}: « "), self.dataset.geography.code, pl.lit(" » "), TARGET[2]
-            )
-            wrong.append(valid.filter(lost).select("_line", said.alias(contract.REASON)))
+            code = self.dataset.geography.code
+            lost = pl.col(TARGET[0]).is_null() & pl.col(code).is_not_null()
+            said = _breach(code, "geography", pl.lit("« "), pl.col(code), pl.lit(" » "), pl.col(TARGET[2]))
+            wrong.append(valid.filter(lost).select("_line", said))
             valid = valid.filter(~lost)
         key = [*self.dataset.key, *(TARGET[:1] if self.dataset.geography else ())]
         doubles = valid.group_by(key).agg(pl.len().alias("copies"), pl.col("_line").min().alias("first"))
         doubles = doubles.filter(pl.col("copies") > 1)
         again = valid.join(doubles, on=key, how="inner", nulls_equal=True)
         again = again.filter(pl.col("_line") != pl.col("first"))
-        said = pl.concat_str(
-            pl.lit(f"same {', '.join(self.dataset.key)} as line "),
-            pl.col("first").cast(pl.String),
-            pl.lit(" of the file"),
+        first = pl.col("first").cast(pl.String)
+        said = _breach(
+            ", ".join(self.dataset.key), "unique_key", pl.lit("the same as in line "), first, pl.lit(" of the file")
         )
-        wrong.append(again.select("_line", said.alias(contract.REASON)))
-        reasons = pl.concat(wrong).collect()
+        wrong.append(again.select("_line", said))
         lines = int(typed.select(pl.col("_line").n_unique()).collect().item())
         if lines < source_rows:
             unread = source.select("_line").join(typed.select("_line"), on="_line", how="anti")
-            said = pl.lit("nothing that the dataset expects was found in this line")
-            reasons = pl.concat([reasons, unread.select("_line", said.alias(contract.REASON)).collect()])
-        reasons = reasons.group_by("_line").agg(pl.col(contract.REASON).unique(maintain_order=True).str.join("; "))
+            said = _breach("line", "unread", pl.lit("nothing that the dataset expects was found in it"))
+            wrong.append(unread.select("_line", said))
+        reasons = reasons_by_line(pl.concat(wrong))
         rejected = quarantine(
             self.storage,
-            source.join(reasons.lazy(), on="_line", how="inner"),
+            set_apart(source).join(reasons.lazy(), on="_line", how="inner"),
             theme=self.theme.name,
             dataset=self.dataset.name,
             delivery=delivery.id,
@@ -526,8 +583,31 @@ class _Contracted:
         if rejected:
             valid = valid.join(reasons.lazy().select("_line"), on="_line", how="anti")
         names = [*(column.name for column in columns), *(TARGET if self.dataset.geography else ())]
-        origin = f"{delivery.id}.{position}" if position else delivery.id
-        return valid.select(*names, pl.lit(origin).alias("_delivery"), "_line"), source_rows - rejected
+        self._rescue(source, typed, reasons, delivery, position)
+        origin = pl.lit(_origin(delivery, position)).alias("_delivery")
+        return valid.select(*names, origin, "_line"), source_rows - rejected
+
+    def _rescue(
+        self, source: pl.LazyFrame, typed: pl.LazyFrame, reasons: pl.DataFrame, delivery: Delivery, position: int
+    ) -> None:
+        """Gathers what the lines that are not rejected hold and no column of silver takes; the document counts it."""
+        if self.dataset.evolution is not Evolution.RESCUE:
+            return
+        table = text_table(delivery.tables[position], delivery)
+        found = [typed.filter(pl.col(contract.RESCUED).is_not_null()).select("_line", contract.RESCUED)]
+        known = source.collect_schema().names()
+        unknown = [name for name in self.dataset.unknown(self.dataset, table) if name in known]
+        if unknown:
+            texts = {name: nw.col(name) for name in unknown}
+            said = nw.from_native(source).select("_line", contract.json_object(texts).alias(contract.RESCUED))
+            found.append(said.to_native().drop_nulls())
+        parts = pl.concat(found).join(reasons.lazy().select("_line"), on="_line", how="anti")
+        rescued = _by_line(parts.collect(engine="streaming"))
+        counts = _count_by_name(rescued, [*sorted(self.dataset.rescued), *unknown])
+        self.ledger.note_rescued(delivery, position, self.period, counts)
+        if rescued.height:
+            origin = pl.lit(_origin(delivery, position)).alias("_delivery")
+            self.rescued.append(rescued.select(origin, "_line", contract.RESCUED))
 
     def _typed_file(self, etag: str, delivery: str, position: int) -> Path:
         """Where the typed rows go: kept for the rest of the process when another silver table is made of them too."""
@@ -610,6 +690,47 @@ class _Contracted:
             if len(replaced) < len(counts):
                 kept.append(nw.from_native(frame).filter(~part.is_in(replaced)).to_native() if replaced else frame)
         return kept
+
+
+def _origin(delivery: Delivery, position: int) -> str:
+    """A table of a delivery, as `_delivery` names it."""
+    return f"{delivery.id}.{position}" if position else delivery.id
+
+
+def _breach(column: str, rule: str, *words: pl.Expr) -> pl.Expr:
+    """A reason that the contract of a single row does not know, in the form of those that it knows."""
+    parts = [pl.lit(column + contract.PART), *words, pl.lit(contract.PART + rule + contract.PART)]
+    return pl.concat_str(parts).alias(contract.BREACHES)
+
+
+def _by_line(rescued: pl.DataFrame) -> pl.DataFrame:
+    """One JSON object per line; where a line gave several, a name that comes again is numbered as in headers."""
+    lines = rescued.group_by("_line").agg(pl.col(contract.RESCUED).unique(maintain_order=True))
+    alone = pl.col(contract.RESCUED).list.len() == 1
+    merged = [(line, _merged(objects)) for line, objects in lines.filter(~alone).iter_rows()]
+    return pl.concat(
+        [
+            lines.filter(alone).with_columns(pl.col(contract.RESCUED).list.first()),
+            pl.DataFrame(merged, {"_line": pl.Int64, contract.RESCUED: pl.String}, orient="row"),
+        ]
+    )
+
+
+def _merged(objects: Sequence[str]) -> str:
+    found: dict[str, str] = {}
+    for name, text in dict.fromkeys(pair for said in objects for pair in json.loads(said).items()):
+        names = (name if number == 1 else f"{name}.{number}" for number in itertools.count(1))
+        found[next(free for free in names if free not in found)] = text
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _count_by_name(rescued: pl.DataFrame, names: Sequence[str]) -> dict[str, int]:
+    """How many texts were rescued, by column; columns without any are left out."""
+    found = {}
+    for name in names if rescued.height else ():
+        said = re.escape(json.dumps(name, ensure_ascii=False)[:-1]) + r'(?:\.[0-9]+)?": "'
+        found[name] = int(rescued[contract.RESCUED].str.count_matches(said).sum())
+    return {name: count for name, count in found.items() if count}
 
 
 def text_table(facts: dict[str, Any], delivery: Delivery) -> TextTable:

@@ -20,12 +20,13 @@ from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Dataset, Layer, Table, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.bronze import NO_PERIOD
-from elexxion_assets.lake.build import text_table
+from elexxion_assets.lake.build import CORRECTS, text_table
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
+from elexxion_assets.lake.quarantine import COLUMN, RULE
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.quality import contract
 
-_ADDED = ("_delivery", "_file", "_member", contract.REASON)
+_ADDED = ("_delivery", "_file", "_member", COLUMN, RULE, contract.REASON)
 _HALF = 0.5
 """Sums of shares of whole numbers: less than this is rounding."""
 
@@ -129,6 +130,8 @@ def coverage(
     """
     lake = _Lake(storage, ledger, themes)
     for delivery in deliveries:
+        if CORRECTS in delivery.hints:
+            continue  # its rows are those of the delivery that it corrects
         refusals = [reason["reason"] for reason in delivery.reasons]
         if delivery.state in {State.SEEN, State.LANDED}:
             said = "its reading has not ended: `elexxion run` takes it up again"

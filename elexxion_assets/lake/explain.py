@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from elexxion_assets.declare import Theme
 from elexxion_assets.lake import edition, layout
 from elexxion_assets.lake.archive import archive_of
+from elexxion_assets.lake.build import CORRECTS, text_table
+from elexxion_assets.lake.corrections import corrections_of, rejections
 from elexxion_assets.lake.intake import is_delivery
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
+from elexxion_assets.reading import renamed
 
 
 def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: str) -> list[dict[str, Any]]:
@@ -54,12 +58,14 @@ def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], del
         story.append(f"The same bytes were dropped {len(delivery.drops) + 1} times; they count once.")
     for facts in delivery.tables:
         story += _of_table(storage, delivery, facts)
+        story += _beyond_its_columns(themes, delivery, facts)
         if delivery.theme == edition.THEME:
             story += [
                 f"{said}."
                 for period in facts["periods"]
                 for said in edition.standing(storage, facts["dataset"], int(period))
             ]
+    story += _of_corrections(storage, ledger, delivery)
     pending = {
         period
         for period, marks in ledger.pending(delivery.theme or None).get(delivery.theme, {}).items()
@@ -88,8 +94,26 @@ _STATES = {
 }
 
 
+def _of_corrections(storage: Storage, ledger: Ledger, delivery: Delivery) -> list[str]:
+    """What was corrected of a delivery, by what, and what is still open."""
+    if not delivery.tables or not (corrections := corrections_of(storage, ledger, delivery)):
+        return []
+    said = [
+        f"{sum(n for facts in made.tables for n in facts['corrected'].values())} of its rejected rows were corrected "
+        f"by {made.name} ({made.id}), received on {made.received_at:%Y-%m-%d at %H:%M:%S} UTC."
+        for made in corrections
+    ]
+    left = rejections(storage, ledger, theme=delivery.theme, delivery=delivery.id)
+    closed, still = sum(item["closed"] for item in left), sum(item["open"] for item in left)
+    return [*said, f"Rejected rows: {closed} closed by a correction, {still} open."]
+
+
 def _of_table(storage: Storage, delivery: Delivery, facts: dict[str, Any]) -> list[str]:
     where = f"sheet « {facts['member']} »: " if facts["member"] else ""
+    if CORRECTS in delivery.hints:
+        rows = ", ".join(f"{period} ({rows} rows)" for period, rows in sorted(facts["corrected"].items()) if rows)
+        told = f"{where}It corrects rejected rows of delivery {facts['corrects']} ({delivery.theme}/{facts['dataset']})"
+        return [f"{told}, for {rows or 'no period that can be told'}."]
     periods = ", ".join(f"{period} ({rows} rows)" for period, rows in sorted(facts["periods"].items()))
     read = (
         f"{facts['encoding'] or 'no text encoding'}, separator « {facts['separator']} »" if facts["separator"] else ""
@@ -104,4 +128,23 @@ def _of_table(storage: Storage, delivery: Delivery, facts: dict[str, Any]) -> li
     kept = [entry.key.removeprefix(prefix) for entry in storage.list(prefix)]
     if kept:
         said.append(f"{where}Rows that break the contract are in {prefix} ({', '.join(kept)}), each with its reason.")
+    return said
+
+
+def _beyond_its_columns(themes: dict[str, Theme], delivery: Delivery, facts: dict[str, Any]) -> list[str]:
+    """What of a table has no column in silver, and what became of it."""
+    where = f"sheet « {facts['member']} »: " if facts["member"] else ""
+    said = []
+    if unknown := facts.get("unknown"):
+        names = ", ".join(f"« {name} »" for name in unknown)
+        said.append(f"{where}Columns that nobody declared: {names}; bronze keeps them.")
+    counts: Counter[str] = Counter()
+    for found in facts.get("rescued", {}).values():
+        counts.update(found)
+    if counts:
+        kept = ", ".join(f"{count} of « {name} »" for name, count in counts.most_common())
+        said.append(f"{where}Texts kept in `_rescued` of the silver tables: {kept}.")
+    theme = themes.get(delivery.theme)
+    if unknown and theme is not None and facts["dataset"] in {dataset.name for dataset in theme.datasets}:
+        said += [where + words for words in renamed(theme.dataset(facts["dataset"]), text_table(facts, delivery))]
     return said

@@ -23,10 +23,11 @@ from elexxion_assets.declare import Dataset, Layer, Refusal, Table, TextTable, T
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.archive import raw_file
 from elexxion_assets.lake.bronze import Bronze, write_bronze
-from elexxion_assets.lake.build import NAME, text_table
+from elexxion_assets.lake.build import CORRECTS, NAME, text_table
+from elexxion_assets.lake.corrections import corrections_of, is_correction, read_correction, write_correction
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Conflict, Entry, KeyRefused, Storage
-from elexxion_assets.reading import is_archive, open_archive, read_tables, recognise
+from elexxion_assets.reading import check_evolution, is_archive, open_archive, read_tables, recognise
 
 _BLOCK = 1 << 20
 REFUSED = "refused"
@@ -165,7 +166,7 @@ def _dates_it_later(themes: Mapping[str, Theme], delivery: Delivery, name: str) 
     """Whether the same bytes under this name are of a newer release: official names carry dates that contents lack."""
     if delivery.state is not State.READ or name == delivery.name or delivery.theme not in themes:
         return False
-    return any(
+    return CORRECTS not in delivery.hints and any(
         themes[delivery.theme]
         .dataset(facts["dataset"])
         .release(replace(text_table(facts, delivery), file=name), facts["periods"])
@@ -209,6 +210,8 @@ def _read(
     directory: Path,
 ) -> Delivery:
     """Lands a delivery and writes its bronze; gives it in state `READ` or `REFUSED`."""
+    if is_correction(file, hints):
+        return _correct(storage, ledger, themes, delivery, file, hints)
     with TemporaryDirectory(prefix="read-", dir=directory) as scratch:
         try:
             tables = read_tables(file, hints.get(NAME, delivery.name), Path(scratch), hints)
@@ -233,6 +236,7 @@ def _read(
                 read.append(_facts(dataset, table, bronze))
         except Refusal as refusal:
             return _refuse(storage, ledger, delivery, file, [refusal])
+    _correct_again(storage, ledger, themes, replace(delivery, state=State.READ, theme=theme.name, tables=read))
     for period in sorted({period for facts in read for period in facts["periods"]}):
         ledger.mark_pending(theme.name, period, delivery.id)
     done = ledger.advance(
@@ -246,6 +250,47 @@ def _read(
     )
     _leave(storage, ledger, themes[delivery.theme or theme.name], before, read)
     return done
+
+
+def _correct(
+    storage: Storage,
+    ledger: Ledger,
+    themes: Mapping[str, Theme],
+    delivery: Delivery,
+    file: Path,
+    hints: Mapping[str, str],
+    parent: Delivery | None = None,
+) -> Delivery:
+    """Takes a corrected file: what it corrects is due again, under the delivery that it corrects."""
+    try:
+        if delivery.hints.get(CORRECTS, "") not in ("", hints.get(CORRECTS, "")):
+            raise Refusal("corrects_another", f"these very bytes corrected delivery {delivery.hints[CORRECTS]} already")
+        found = read_correction(storage, ledger, themes, delivery.id, file, hints, parent)
+    except Refusal as refusal:
+        return _refuse(storage, ledger, delivery, file, [refusal])
+    theme = found.theme.name
+    raw = layout.raw_key(theme, delivery.id, delivery.name)
+    _keep(storage, raw, file)
+    hints = {**hints, CORRECTS: found.parent.id}
+    if delivery.state in {State.SEEN, State.LANDED}:
+        delivery = ledger.advance(delivery, State.LANDED, theme=theme, raw=raw, hints=hints)
+    before = {key for facts in delivery.tables for key in facts["bronze"]}
+    facts = write_correction(storage, found)
+    for period in sorted({period for made in [*delivery.tables, *facts] for period in made["periods"]}):
+        ledger.mark_pending(theme, period, delivery.id)
+    done = ledger.advance(
+        delivery, State.READ, theme=theme, raw=raw, hints=hints, tables=facts, reasons=_said(found.refused)
+    )
+    for key in before - {key for made in facts for key in made["bronze"]}:
+        storage.delete(key)
+    return done
+
+
+def _correct_again(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], parent: Delivery) -> None:
+    """Puts the corrections of a delivery that is read again where its rows are now."""
+    for correction in corrections_of(storage, ledger, parent):
+        with raw_file(storage, correction) as file:
+            _correct(storage, ledger, themes, correction, file, correction.hints, parent)
 
 
 def _leave(
@@ -312,6 +357,7 @@ def _recognise_all(
             said = f"sheet « {table.member} » belongs to theme {candidate.name}, the others to {theme.name}"
             ignored.append(Refusal("other_theme", said))
             continue
+        check_evolution(dataset, table)
         theme = candidate
         found.append((table, frame, dataset))
     if theme is None:
@@ -329,6 +375,7 @@ def _facts(dataset: Dataset, table: TextTable, bronze: Bronze) -> dict[str, Any]
         "header": list(table.header),
         "header_line": table.header_line,
         "columns": list(table.columns),
+        "unknown": list(dataset.unknown(dataset, table)),
         "preamble": list(table.preamble),
         "footer": list(table.footer),
         "defects": list(table.defects),

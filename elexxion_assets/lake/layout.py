@@ -12,6 +12,8 @@ INPUT = "input/"
 RAW = "raw/"
 QUARANTINE = "quarantine/"
 ARCHIVE = "archive/"
+CLOSED = "quarantine/closed/"
+"""Rejected rows that a correction took, as they were."""
 MODELS = "models/"
 COMPANION = ".elexxion.json"
 """Suffix of the object that carries what a person said of the file dropped beside it."""
@@ -53,7 +55,7 @@ def bronze_prefix(theme: str, dataset: str, period: str = "") -> str:
 
 
 def delivery_of(bronze: str) -> tuple[str, int]:
-    """Delivery and position of the table inside it, from a bronze or quarantine key."""
+    """Delivery and position of the table inside it, from the key of bronze or of what a correction took."""
     delivery, *position = bronze.rsplit("/", 1)[-1].removesuffix(".parquet").split(".")
     return delivery, int(position[0]) if position else 0
 
@@ -100,7 +102,27 @@ def model_text_key(theme: str, model: str, period: str, digest: str) -> str:
 
 def quarantine_key(theme: str, dataset: str, delivery: str, period: str, position: int = 0) -> str:
     """Where the rejected rows of a delivery lie for one period."""
-    return f"{QUARANTINE}{theme}/{dataset}/{delivery}/{period}{f'.{position}' if position else ''}.parquet"
+    return f"{quarantine_prefix(theme, dataset, delivery)}{period}{f'.{position}' if position else ''}.parquet"
+
+
+def quarantine_prefix(theme: str, dataset: str, delivery: str) -> str:
+    """Where all rejected rows of a delivery lie."""
+    return f"{QUARANTINE}{theme}/{dataset}/{delivery}/"
+
+
+def quarantined_period(key: str) -> tuple[str, int]:
+    """Period and position of the table, from the key of rejected rows."""
+    return delivery_of(key)
+
+
+def closed_key(theme: str, dataset: str, delivery: str, correction: str, position: int = 0) -> str:
+    """Where the rejected rows of a delivery lie that a correction took."""
+    return f"{closed_prefix(theme, dataset, delivery)}{correction}{f'.{position}' if position else ''}.parquet"
+
+
+def closed_prefix(theme: str, dataset: str, delivery: str) -> str:
+    """Where all rejected rows of a delivery lie that some correction took."""
+    return f"{CLOSED}{theme}/{dataset}/{delivery}/"
 
 
 def catalogue_key(theme: str, dataset: str) -> str:

@@ -39,8 +39,8 @@ from typing import Any
 from elexxion_assets.lake.layout import safe_name
 from elexxion_assets.lake.storage import Conflict, Entry, Storage
 
-RESERVED = ("ledger", "pending", "raw", "landed", "refused", "archive", "catalogue")
-"""Folders of `metadata/` that are no themes."""
+RESERVED = ("ledger", "pending", "raw", "landed", "refused", "archive", "catalogue", "closed")
+"""Folders of `metadata/` or `quarantine/` that are no themes."""
 
 _READING = "metadata/pending/raw/"
 
@@ -101,7 +101,8 @@ class Delivery:
         hints: What the person said when dropping it.
         reasons: Why it was refused: `rule` and `reason`.
         tables: What was read: member, dataset, release, encoding, separator, header, header_line, rows, periods
-            (rows per period), defects, bronze keys.
+            (rows per period), defects, bronze keys, unknown (columns that nobody declared), rescued (per period, how
+            many texts of which columns).
         drops: The later drops of the same content, oldest first: `name`, `at`, `hints`.
         supersedes: Delivery that this one replaces, or empty.
         superseded_by: Delivery that replaces this one, or empty.
@@ -285,6 +286,26 @@ class Ledger:
             raise _advanced_meanwhile(delivery, current)
         self._show(current, [*stale, *_earlier_documents(current)])
         return current
+
+    def note_rescued(self, delivery: Delivery, position: int, period: str, counts: Mapping[str, int]) -> None:
+        """Notes how many texts of a table and a period found no column in silver, by column.
+
+        Nothing is written where the delivery, as it was last read, says it already.
+        """
+        current: Delivery | None = delivery
+        while current is not None and current.state is State.READ and position < len(current.tables):
+            said = current.tables[position].get("rescued", {})
+            rescued = {key: found for key, found in {**said, period: dict(counts)}.items() if found}
+            if rescued == said:
+                return
+            facts = {**current.tables[position], "rescued": rescued}
+            tables = [*current.tables[:position], facts, *current.tables[position + 1 :]]
+            try:
+                self.advance(current, State.READ, tables=tables)
+            except Conflict:
+                current = self.get(delivery.id)
+            else:
+                return
 
     def _replace(self, before: Delivery, after: Delivery) -> Delivery:
         entry = self.storage.write(before.record, after.to_json(), if_match=before.etag)

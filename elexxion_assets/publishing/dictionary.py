@@ -28,6 +28,7 @@ def table_page(theme: Theme, table: Table) -> str:
     if table.layer is Layer.SILVER:
         lines += ["| `_delivery` | text | | yes | Delivery that the row comes from | |"]
         lines += ["| `_line` | integer | | yes | Line of the delivery's file, or row of its sheet | |"]
+        lines += ["| `_rescued` | text | | no | What else that line holds: a JSON object of texts by column | |"]
     warnings = [f"- `{column.name}`: {column.warning}" for column in table.columns if column.warning]
     if warnings:
         lines += ["", "## Before you use it", "", *warnings]

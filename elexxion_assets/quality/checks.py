@@ -15,7 +15,7 @@ import polars as pl
 from elexxion_assets.declare import Column, Kind, Layer, Rule, Table
 from elexxion_assets.geography import Cog
 from elexxion_assets.geography.plm import COMMUNE_OF
-from elexxion_assets.quality import profile
+from elexxion_assets.quality import contract, profile
 
 EXAMPLES = 5
 
@@ -30,6 +30,7 @@ VOLUME = "volume"
 COVERAGE = "coverage"
 DRIFT = "drift"
 REVISIONS = "revisions"
+RESCUED = "rescued_values"
 
 STANDARD = {
     SCHEMA: "The columns and their types are the declared ones.",
@@ -43,10 +44,11 @@ STANDARD = {
     COVERAGE: "No département and hardly any commune of the release and the period before is missing.",
     DRIFT: "Values and missing values are spread as in the release and the period before.",
     REVISIONS: "The release before is hardly revised.",
+    RESCUED: "No line of an official file holds more than its columns take; what it holds is in `_rescued`.",
 }
 """Checks that tables have beside those of their columns and rules."""
 
-WARNINGS = {READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS}
+WARNINGS = {READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS, RESCUED}
 """Statistical ones: they never keep a table from being published."""
 
 _DAMAGED = "\ufffd|Ã[\u0080-\u00bf]|â€"
@@ -157,6 +159,7 @@ def row_checks(table: Table, communes: Collection[str] = ()) -> list[RowCheck]:
         *_texts(table.columns),
         *_communes(table, communes),
         *(_own_rules(table)),
+        *_rescued(table),
     ]
 
 
@@ -261,6 +264,17 @@ def _own_rules(table: Table) -> list[RowCheck]:
     ]
 
 
+def _rescued(table: Table) -> list[RowCheck]:
+    """Whether the lines behind a silver table hold more than its columns."""
+    if table.layer is not Layer.SILVER:
+        return []
+    return [RowCheck(name=RESCUED, description=STANDARD[RESCUED], blocking=False, broken=_has_rescued)]
+
+
+def _has_rescued() -> dict[str, nw.Expr | pl.Expr]:
+    return {contract.RESCUED: ~nw.col(contract.RESCUED).is_null()}
+
+
 def _missing(names: Sequence[str]) -> dict[str, nw.Expr | pl.Expr]:
     return {name: nw.col(name).is_null() for name in names}
 
@@ -311,16 +325,27 @@ def _schema_problem(table: Table, frame: pl.LazyFrame, provenance: Sequence[str]
 
 def examples(table: Table, rows: pl.LazyFrame, limit: int = EXAMPLES) -> list[dict[str, Any]]:
     """A few rows for people, without personal data."""
-    known = set(rows.collect_schema().names())
-    masks = [masked(column) for column in table.columns if column.personal and column.name in known]
+    masks = masks_of(table.columns, rows.collect_schema().names())
     found = nw.from_native(rows.head(limit))
     return (found.with_columns(*masks) if masks else found).collect().rows(named=True)
 
 
+def masks_of(columns: Sequence[Column], known: Collection[str]) -> list[nw.Expr]:
+    """How the personal values of a table's rows are shown, for those of its columns that are there."""
+    masks = [masked(column) for column in columns if column.personal and column.name in known]
+    if contract.RESCUED in known and any(column.personal for column in columns):
+        # What a file of persons holds beyond its columns may be anything.
+        masks.append(_hidden(contract.RESCUED))
+    return masks
+
+
 def masked(column: Column) -> nw.Expr:
     """A personal value as it is shown: that there is one, never what it is."""
-    value = nw.col(column.name)
-    return nw.when(~value.is_null()).then(nw.lit("***")).alias(column.name)
+    return _hidden(column.name)
+
+
+def _hidden(name: str) -> nw.Expr:
+    return nw.when(~nw.col(name).is_null()).then(nw.lit("***")).alias(name)
 
 
 def broken_rows(table: Table, frame: pl.LazyFrame, name: str, communes: Collection[str] = ()) -> pl.LazyFrame | None:
@@ -374,7 +399,7 @@ def judge(
     if problem is not None:
         return Judgement(rows=0, results=[schema], profile={})
 
-    checks = row_checks(table, communes)
+    checks = [c for c in row_checks(table, communes) if c.name != RESCUED or contract.RESCUED in provenance]
     counted, found_profile = _one_pass(table, frame, checks)
     rows = int(counted["rows"])
     results = [schema]

@@ -6,7 +6,8 @@ engine that narwhals speaks to. No non-strict cast exists there: a value is cast
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 
 import narwhals as nw
 
@@ -14,6 +15,15 @@ from elexxion_assets.declare import Column, Frame, Kind
 
 REASON = "_reason"
 """Column of the reasons, in words; null for a row that keeps its contract."""
+
+BREACHES = "_breaches"
+"""Column of the same, each as column, text, rule and words: `BREACH` takes one apart, `NEXT` stands between two."""
+
+RESCUED = "_rescued"
+"""Column of the texts that a row could not take, as a JSON object; null where there are none."""
+
+NEXT, PART = "\x1e", "\x1f"
+BREACH = f"([^{PART}]*){PART}([^{PART}]*){PART}([^{PART}]*){PART}([^{PART}{NEXT}]*)"
 
 _BLANKS = (" ", "\u00a0", "\u202f", "\u2009", "\t")
 _INTEGER = r"^[+-]?[0-9]{1,18}(\.0+)?$"
@@ -89,48 +99,91 @@ _WANTED = {
 }
 
 
-def _reason(column: Column, text: nw.Expr) -> nw.Expr | None:
-    """Why a value breaks its column's contract, in words, null where it does not; None if nothing can break it."""
+def _reason(column: Column, text: nw.Expr, *, rescued: bool) -> nw.Expr | None:
+    """How a value breaks its column's contract: column, text, rule, words; None if nothing can break it.
+
+    Null where nothing is broken, as for a malformed text that is rescued.
+    """
     value = nw.col(column.name)
-    problems: list[tuple[nw.Expr, str]] = []
-    if column.kind is not Kind.TEXT or column.pattern is not None:
-        problems.append((value.is_null(), f"is not {_WANTED[column.kind]}"))
+    problems: list[tuple[nw.Expr, str, str]] = []
+    if (column.kind is not Kind.TEXT or column.pattern is not None) and not rescued:
+        problems.append((value.is_null(), "type", f"is not {_WANTED[column.kind]}"))
     if column.isin is not None:
-        problems.append((~value.is_in(list(column.isin)), "is not among the known values"))
+        problems.append((~value.is_in(list(column.isin)), "isin", "is not among the known values"))
     if column.ge is not None:
-        problems.append((value < column.ge, f"is below {column.ge:g}"))
+        problems.append((value < column.ge, "ge", f"is below {column.ge:g}"))
     if column.le is not None:
-        problems.append((value > column.le, f"is above {column.le:g}"))
+        problems.append((value > column.le, "le", f"is above {column.le:g}"))
     if not problems and not column.required:
         return None
     words = nw.lit(None, dtype=nw.String())
-    for broken, said in reversed(problems):
-        words = nw.when(broken).then(nw.lit(f" » {said}")).otherwise(words)
-    shown = nw.concat_str([nw.lit(f"{column.name}: « "), text.str.slice(0, 80), words])
+    for broken, rule, said in reversed(problems):
+        words = nw.when(broken).then(nw.lit(f"{PART}{rule}{PART} » {said}")).otherwise(words)
+    shown = nw.concat_str([nw.lit(f"{column.name}{PART}« "), text.str.slice(0, 80), words])
     if not column.required:
         return nw.when(~text.is_null()).then(shown)
-    return nw.when(text.is_null()).then(nw.lit(f"{column.name}: no value")).otherwise(shown)
+    nothing = nw.lit(f"{column.name}{PART}{PART}required{PART}no value")
+    return nw.when(text.is_null()).then(nothing).otherwise(shown)
 
 
-def apply(frame: Frame, columns: Sequence[Column]) -> Frame:
-    """Types the contract's columns of a text frame and adds `_reason`; the other columns stay as they are.
+def apply(frame: Frame, columns: Sequence[Column], rescued: Collection[str] = ()) -> Frame:
+    """Types the contract's columns of a text frame; the other columns stay as they are.
 
     Each text is looked at once: a value is malformed when its text is there and its typed value is not.
+
+    Args:
+        frame: Rows of text.
+        columns: The contract.
+        rescued: Columns whose malformed texts are kept in `_rescued` instead of rejecting the row.
+
+    Returns:
+        The typed rows, with `_reason`, `_breaches` and `_rescued`.
     """
     texts = {column.name: f"_text_{column.name}" for column in columns}
     reasons = {
         f"_reason_{column.name}": said
         for column in columns
-        if (said := _reason(column, nw.col(texts[column.name]))) is not None
+        if (said := _reason(column, nw.col(texts[column.name]), rescued=column.name in rescued)) is not None
     }
     if not reasons:
         reasons = {"_reason_none": nw.lit(None, dtype=nw.String())}
+    saved = {
+        column.name: nw.when(nw.col(column.name).is_null()).then(nw.col(texts[column.name]))
+        for column in columns
+        if column.name in rescued
+    }
     judged = (
         frame.with_columns(*(_text(column).alias(texts[column.name]) for column in columns))
         .with_columns(*(_spelled(column, nw.col(texts[column.name])).alias(column.name) for column in columns))
         .with_columns(*(_value(column, nw.col(column.name)).alias(column.name) for column in columns))
         .with_columns(*(said.alias(name) for name, said in reasons.items()))
     )
-    joined = nw.concat_str([nw.col(name) for name in reasons], separator="; ", ignore_nulls=True)
+    joined = nw.concat_str([nw.col(name) for name in reasons], separator=NEXT, ignore_nulls=True)
     broken = nw.any_horizontal(*(~nw.col(name).is_null() for name in reasons), ignore_nulls=True)
-    return judged.with_columns(nw.when(broken).then(joined).alias(REASON)).drop(*reasons, *texts.values())
+    return (
+        judged.with_columns(nw.when(broken).then(joined).alias(BREACHES), json_object(saved).alias(RESCUED))
+        .with_columns(_words(nw.col(BREACHES)).alias(REASON))
+        .drop(*reasons, *texts.values())
+    )
+
+
+def _words(breaches: nw.Expr) -> nw.Expr:
+    """What breaks the contract, for people."""
+    said = breaches.str.replace_all(f"{BREACH}{NEXT}", "${1}: ${2}${4}; ")
+    return said.str.replace_all(f"{BREACH}$", "${1}: ${2}${4}")
+
+
+def json_object(texts: Mapping[str, nw.Expr]) -> nw.Expr:
+    """A JSON object of those texts that are not null, itself null where all are."""
+    if not texts:
+        return nw.lit(None, dtype=nw.String())
+    parts = []
+    for name, text in texts.items():
+        safe = text.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+        parts.append(nw.concat_str([nw.lit(f'{json.dumps(name, ensure_ascii=False)}: "'), safe, nw.lit('"')]))
+    body = nw.concat_str(parts, separator=", ", ignore_nulls=True)
+    for code in range(0x20):
+        # Names are escaped already: what control characters are left are the texts' own.
+        body = body.str.replace_all(chr(code), json.dumps(chr(code))[1:-1], literal=True)
+    anything = nw.any_horizontal(*(~text.is_null() for text in texts.values()), ignore_nulls=True)
+    return nw.when(anything).then(nw.concat_str([nw.lit("{"), body, nw.lit("}")]))

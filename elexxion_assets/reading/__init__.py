@@ -15,11 +15,11 @@ from elexxion_assets.reading.columnar import read_parquet
 from elexxion_assets.reading.content import Kind, gunzip, kind_of
 from elexxion_assets.reading.encodings import transcribe_wide, wide_encoding
 from elexxion_assets.reading.objects import read_json
-from elexxion_assets.reading.recognition import recognise
+from elexxion_assets.reading.recognition import check_evolution, recognise, renamed
 from elexxion_assets.reading.text import read_text
 from elexxion_assets.reading.workbooks import read_workbook
 
-__all__ = ["is_archive", "open_archive", "read_tables", "recognise"]
+__all__ = ["check_evolution", "is_archive", "open_archive", "read_tables", "recognise", "renamed"]
 
 
 def read_tables(

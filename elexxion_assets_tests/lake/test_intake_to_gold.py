@@ -19,7 +19,7 @@ from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.explain import explain
 from elexxion_assets.lake.intake import Taken, drop, initialise, take, waiting
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
-from elexxion_assets.lake.storage import DirectoryStorage
+from elexxion_assets.lake.storage import DirectoryStorage, Entry, Source
 from elexxion_assets_tests.toy import THEMES, TOY, counts, csv
 
 FACTS = TOY.table(Layer.SILVER, "facts")
@@ -64,11 +64,13 @@ class Lake:
 
     def rows(self, layer: Layer, table: str, period: str) -> list[tuple[object, ...]]:
         with self.storage.local(layout.table_key("toy", layer, table, period)) as file:
-            return pl.read_parquet(file).drop("_delivery", "_line", strict=False).rows()
+            return pl.read_parquet(file).drop("_delivery", "_line", "_rescued", strict=False).rows()
 
     def quarantined(self) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
         for entry in self.storage.list(layout.QUARANTINE):
+            if entry.key.startswith(layout.CLOSED):
+                continue
             with self.storage.local(entry.key) as file:
                 rows += pl.read_parquet(file).to_dicts()
         return rows
@@ -249,9 +251,9 @@ class Crashing(DirectoryStorage):
         if self.left < 0:
             raise Crash
 
-    def write(self, *arguments: object, **options: object) -> object:  # type: ignore[override]
+    def write(self, key: str, source: Source, *, if_absent: bool = False, if_match: str | None = None) -> Entry:
         self._step()
-        return super().write(*arguments, **options)  # type: ignore[arg-type]
+        return super().write(key, source, if_absent=if_absent, if_match=if_match)
 
     def delete(self, key: str, *, if_match: str | None = None) -> None:
         self._step()

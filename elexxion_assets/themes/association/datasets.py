@@ -285,6 +285,7 @@ RNA_WALDEC = Dataset(
     geography=GEOGRAPHY,
     part=PART,
     addresses=("https://www.data.gouv.fr/api/1/datasets/r/c2334d19-c752-413f-b64b-38006d9d0513",),
+    not_taken=("rupmi", "gestion", "titrecourt", "objetsocial2", "adr[sg].*", "publiweb", "observation"),
 )
 RNA_IMPORT = Dataset(
     name="rna_import",
@@ -318,4 +319,5 @@ RNA_IMPORT = Dataset(
     normalise=normalise_import,
     part=PART,
     other_keys=(ID_REPRIS.name,),
+    not_taken=("rupmi", "gestion", "objetsocial2", "adr[123]"),
 )

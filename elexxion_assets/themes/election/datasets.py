@@ -95,6 +95,17 @@ def normalise_columns_of_votes(_dataset: Dataset, frame: Frame, table: TextTable
     return long_rows_of_columns(frame, layout, columns_of_votes(layout))
 
 
+def unknown(_dataset: Dataset, table: TextTable) -> tuple[str, ...]:
+    """The named columns that are neither territory, participation, candidates nor what says nothing more."""
+    return read_layout(table).unknown
+
+
+def unknown_beside_votes(_dataset: Dataset, table: TextTable) -> tuple[str, ...]:
+    """The same for a file with one column of votes per candidate."""
+    layout = read_layout(table)
+    return tuple(name for name in layout.unknown if name not in columns_of_votes(layout))
+
+
 def _missing_figures(layout: Layout) -> list[str]:
     official = {"inscrits": "Inscrits", "votants": "Votants", "exprimes": "Exprimés"}
     return [f"column « {official[name]} »" for name in _FIGURES if name not in layout.head]
@@ -144,6 +155,7 @@ LEVEL_DATASETS = tuple(
         release=release_of,
         match=partial(match_level, level),
         normalise=normalise,
+        unknown=unknown,
         geography=GEOGRAPHY if level in ("commune", "bureau") else None,
         counted=VOIX.name,
     )
@@ -161,6 +173,7 @@ LARGES = Dataset(
     release=release_of,
     match=match_columns_of_votes,
     normalise=normalise_columns_of_votes,
+    unknown=unknown_beside_votes,
     geography=GEOGRAPHY,
     counted=VOIX.name,
 )
@@ -176,6 +189,7 @@ AGREGEES_PARTICIPATION = Dataset(
     release=release_of,
     match=partial(match_aggregated, False),
     normalise=normalise,
+    unknown=unknown,
     geography=GEOGRAPHY,
     addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/general_results.parquet",),
 )
@@ -191,6 +205,7 @@ AGREGEES_CANDIDATS = Dataset(
     release=release_of,
     match=partial(match_aggregated, True),
     normalise=normalise,
+    unknown=unknown,
     geography=GEOGRAPHY,
     counted=VOIX.name,
     addresses=("https://object.files.data.gouv.fr/data-pipeline-open/elections/candidats_results.parquet",),

@@ -178,4 +178,5 @@ BDM = Dataset(
     match=match_series,
     normalise=normalise_series,
     unpivot=unpivot_series,
+    not_taken=("periode", "(?:19|20)[0-9]{2}(?:t[1-4]|0[1-9]|1[0-2])"),
 )

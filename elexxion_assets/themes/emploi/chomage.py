@@ -162,4 +162,11 @@ CHOMAGE_ZONE_EMPLOI = Dataset(
     normalise=normalise_zones,
     unpivot=unpivot_quarters,
     addresses=("https://www.insee.fr/fr/statistiques/fichier/1893230/chomage-zone-t1-2003-t4-2025.xlsx",),
+    not_taken=(
+        "(?:lib)?zer?[0-9]{4}",
+        "(?:code|libelle)delazonedemploi.*",
+        "lib(?:elle)?(?:reg|region)[0-9]*",
+        "(?:t[1-4])?(?:19|20)[0-9]{2}(?:t[1-4])?",
+        "[1-4](?:er|e|eme)trimestre(?:19|20)[0-9]{2}",
+    ),
 )

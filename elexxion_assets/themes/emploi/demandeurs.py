@@ -178,6 +178,7 @@ DEMANDEURS_EMPLOI = Dataset(
     addresses=(
         "https://data.dares.travail-emploi.gouv.fr/api/explore/v2.1/catalog/datasets/dares_defm_communales-brutes/exports/csv?use_labels=true",
     ),
+    not_taken=("coderegion", "region", "codedepartement", "departement", "commune"),
 )
 
 
@@ -306,4 +307,6 @@ DEMANDEURS_EMPLOI_EPCI = Dataset(
     release=release_of_dares,
     match=match_epci,
     normalise=normalise_epci,
+    # Each of its columns is a count of its own.
+    not_taken=(".*",),
 )

@@ -157,6 +157,7 @@ BASE_CC = Dataset(
     geography=Geography(vintage=vintage_of_base, arrondissements=True),
     unpivot=unpivot_census,
     addresses=("https://www.insee.fr/fr/statistiques/fichier/8581444/base-cc-emploi-pop-active-2022_csv.zip",),
+    not_taken=("[a-z][0-9]{2}.*", "libgeo", "com", "reg", "dep", "arr", "cv", "epci", "ze[0-9]*"),
 )
 
 
@@ -259,6 +260,7 @@ DICTIONNAIRE = Dataset(
     release=release,
     match=match_dictionary,
     normalise=normalise_dictionary,
+    not_taken=("longvar",),
 )
 
 

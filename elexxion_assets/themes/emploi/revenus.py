@@ -141,4 +141,5 @@ FILOSOFI = Dataset(
     geography=UNKNOWN_VINTAGE,
     unpivot=unpivot_incomes,
     addresses=("https://www.insee.fr/fr/statistiques/fichier/6692392/base-cc-filosofi-2020_CSV.zip",),
+    not_taken=("[a-z][a-z0-9]*[0-9]{2}", "libgeo"),
 )

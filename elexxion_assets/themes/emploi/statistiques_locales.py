@@ -157,4 +157,5 @@ STATISTIQUES_LOCALES = Dataset(
     normalise=normalise_export,
     geography=UNKNOWN_VINTAGE,
     unpivot=unpivot_indicators,
+    not_taken=(".*(?:19|20)[0-9]{2,}",),
 )

@@ -163,6 +163,7 @@ COMMUNES = Dataset(
     release=release_said,
     # One archive holds all lists of the vintage and the events.
     addresses=("https://www.insee.fr/fr/statistiques/fichier/8740222/cog_ensemble_2026_csv.zip",),
+    not_taken=("ctcd", "arr", "tncc", "ncc", "nccenr", "can"),
 )
 MOUVEMENTS = Dataset(
     name="mouvements",
@@ -188,6 +189,7 @@ MOUVEMENTS = Dataset(
     key=("date_effet", "mod", "type_avant", "code_avant", "libelle_avant", "type_apres", "code_apres", "libelle_apres"),
     period=period_of_events,
     release=release_said,
+    not_taken=("(?:tncc|ncc|nccenr)(?:av|ap)",),
 )
 DEPARTEMENTS = Dataset(
     name="departements",
@@ -199,6 +201,7 @@ DEPARTEMENTS = Dataset(
     period=period_said,
     release=release_said,
     match=match_first("DEP"),
+    not_taken=("tncc", "ncc", "nccenr"),
 )
 REGIONS = Dataset(
     name="regions",
@@ -210,6 +213,7 @@ REGIONS = Dataset(
     period=period_said,
     release=release_said,
     match=match_first("REG"),
+    not_taken=("tncc", "ncc", "nccenr"),
 )
 _INITIAL = "CODGEO_INI"
 _VINTAGE, _BEFORE, _AFTER = "_millesime_avant", "_code_avant", "_code_apres"
@@ -377,6 +381,7 @@ CODES_POSTAUX = Dataset(
     key=("code_commune", "libelle", "code_postal", "acheminement", "lieu_dit"),
     period=period_said,
     release=release_said,
+    not_taken=("coordonneesgps",),
 )
 
 _YEAR, _COUNT = "_annee", "_population"
@@ -434,6 +439,7 @@ POPULATION = Dataset(
     normalise=normalise_population,
     unpivot=unpivot_population,
     addresses=("https://www.data.gouv.fr/fr/datasets/r/630e7917-02db-4838-8856-09235719551c",),
+    not_taken=("p(?:mun)?[0-9]{2}(?:pop)?", "reg", "dep", "cv"),
 )
 
 DATASETS = (
