@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elexxion_assets.declare import Column, Evolution, Kind, Layer, Theme
@@ -161,6 +161,7 @@ def test_a_wide_line_that_gives_several_rows_keeps_all_its_texts() -> None:
     assert {line: json.loads(said) for line, said in found.iter_rows()} == {2: {"a": "x", "a.2": "y"}, 3: {"b": "z"}}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.none() | st.text(st.characters(exclude_categories=["Cs"])), max_size=3))
 def test_any_texts_make_a_json_object(texts: dict[str, str | None]) -> None:
     import narwhals as nw
