@@ -68,8 +68,9 @@ def known_late(model: Model, feature: Feature, frame: pd.DataFrame) -> np.ndarra
         if lag is not None:
             late[rows] = _is_late(model, feature, period, int(str(period)) - lag)
             continue
-        codes, abouts = frame[feature.about].iloc[rows].factorize()  # -1 where it is missing
-        answers = np.array([*(_is_late(model, feature, period, about) for about in abouts), False])
+        # A value that does not say what it is about (code -1) may be of any time.
+        codes, abouts = frame[feature.about].iloc[rows].factorize()
+        answers = np.array([*(_is_late(model, feature, period, about) for about in abouts), True])
         late[rows] = answers[codes]
     return late
 
