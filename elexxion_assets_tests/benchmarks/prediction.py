@@ -82,4 +82,4 @@ if __name__ == "__main__":
     parser.add_argument("--trees", type=int, default=300)
     parser.add_argument("--features", type=int, default=60)
     chosen = parser.parse_args()
-    print(json.dumps(measure(chosen.trees, chosen.features), indent=1))  # noqa: T201
+    print(json.dumps(measure(chosen.trees, chosen.features), indent=1))
