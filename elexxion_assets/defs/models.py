@@ -6,6 +6,7 @@ is imported before a step runs.
 
 import hashlib
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -335,18 +336,21 @@ FILLED = {("platinum", "predictions"): _predictions, ("model", "evaluation"): _e
 
 
 def code_version(theme: Theme) -> str:
-    """A short text that changes with what makes a model: the learning room and the theme's files."""
-    import importlib
-
+    """A short text that changes with what makes a model: the learning room, the theme's files, its models' own."""
     from elexxion_assets import learning
 
     digest = hashlib.sha256(theme.name.encode())
-    module = importlib.import_module(theme.models[0].asked.__module__)
-    for room in (learning, module):
-        folder = Path(str(room.__file__)).parent
-        for file in sorted([*folder.glob("*.py"), *folder.glob("*.csv")]):
-            digest.update(file.read_bytes())
+    folders = {Path(str(learning.__file__)).parent, *(_file(table.function).parent for table in theme.tables)}
+    files = {file for folder in folders for file in (*folder.glob("*.py"), *folder.glob("*.csv"))}
+    files |= {_file(model.trains) for model in theme.models}
+    files |= {_file(rule.predict) for model in theme.models for rule in (*model.baselines, *model.own)}
+    for file in sorted(files):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _file(function: Callable[..., Any]) -> Path:
+    return Path(str(sys.modules[function.__module__].__file__))
 
 
 def models_job(theme: Theme) -> Any:

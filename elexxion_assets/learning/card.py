@@ -217,5 +217,5 @@ def _explained(release: Release, rows: pd.DataFrame, columns: Mapping[str, Colum
             }
             for name, weight in weights.items()
         ],
-        "effects": effects(matrix, found, fitted.inputs, list(weights)[:_EFFECTS]),
+        "effects": effects(matrix, found, fitted.inputs, [name for name in weights if weights[name] > 0][:_EFFECTS]),
     }

@@ -26,6 +26,10 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 tr.best td { font-weight: 600; }
 .grid { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 10px system-ui, sans-serif; }
+.bar { display: grid; grid-template-columns: 1fr max-content; gap: 0 1rem; font-size: .85rem; margin-bottom: .35rem; }
+.bar b { font-weight: 400; font-variant-numeric: tabular-nums; }
+.bar i { grid-column: 1 / 3; height: .35rem; background: var(--model); border-radius: 1px; justify-self: start; }
+th:first-child, td:first-child { min-width: 9rem; }
 svg .axis { stroke: var(--line); } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; }
 """
@@ -256,17 +260,13 @@ def _facts(card: Mapping[str, Any]) -> list[str]:
 def _bars(values: Sequence[tuple[str, float]]) -> str:
     if not values:
         return "<p>The trials do not differ.</p>"
-    largest = max(abs(value) for _, value in values) or 1
-    drawn = ""
-    for place, (name, value) in enumerate(values):
-        y = 22 * place
-        width = 420 * abs(value) / largest
-        drawn += (
-            f'<text x="0" y="{y + 9}">{escape(name)}</text>'
-            f'<rect x="0" y="{y + 12}" width="{width:.1f}" height="6" fill="var(--model)"/>'
-            f'<text x="{width + 5:.1f}" y="{y + 18}">{value:.3g}</text>'
-        )
-    return _svg(480, 22 * len(values) + 4, drawn, "bars")
+    largest = max(value for _, value in values) or 1
+    rows = "".join(
+        f'<div class="bar"><span>{escape(name)}</span><b>{value:.3g}</b>'
+        f'<i style="width:{100 * value / largest:.1f}%"></i></div>'
+        for name, value in values
+    )
+    return f'<div class="bars">{rows}</div>'
 
 
 def _tiles(values: Sequence[tuple[str, float]], across: int = 13) -> str:

@@ -212,7 +212,7 @@ def judge(model: Model, tested: list[Tested]) -> Verdict:
         for baseline in model.baselines
         if tested
     }
-    best = min(means, key=lambda name: means[name]) if means else model.anchor
+    best = min(means, key=lambda name: means[name]) if means else model.baselines[0].name
     if not comparisons:
         reason = "no earlier period on which the model could be judged: the baseline is published"
         return Verdict(publishes_model=False, baseline=best, reason=reason, comparisons={})

@@ -18,7 +18,7 @@ import numpy as np
 
 from elexxion_assets.learning.predictor import Predictor
 
-ROUNDS, CALLS = 40, 250
+ROUNDS, CALLS = 20, 200
 BATCH = 35_000
 
 
@@ -29,7 +29,7 @@ def trained(trees: int, features: int) -> str:
     answers = rows[:, 0] + rows[:, 1] * rows[:, 2] + np.sin(rows[:, 3]) + draw.normal(scale=0.1, size=len(rows))
     names = [f"feature_{number}" for number in range(features)]
     data = lightgbm.Dataset(rows, label=answers, feature_name=names)
-    booster = lightgbm.train({"objective": "l2", "verbosity": -1, "num_threads": 2}, data, num_boost_round=trees)
+    booster = lightgbm.train({"objective": "l2", "verbosity": -1, "num_threads": 1}, data, num_boost_round=trees)
     return booster.model_to_string()
 
 
@@ -82,4 +82,4 @@ if __name__ == "__main__":
     parser.add_argument("--trees", type=int, default=300)
     parser.add_argument("--features", type=int, default=60)
     chosen = parser.parse_args()
-    print(json.dumps(measure(chosen.trees, chosen.features), indent=1))  # noqa: T201
+    print(json.dumps(measure(chosen.trees, chosen.features), indent=1))

@@ -99,9 +99,11 @@ def test_threads_that_share_a_predictor_get_their_own_answers() -> None:
     wrong: list[int] = []
 
     def ask(start: int) -> None:
-        for place in range(start, len(matrix), 8):
-            if PREDICTOR.one(dict(zip(NAMES, matrix[place].tolist(), strict=True))) != expected[place]:
-                wrong.append(place)
+        wrong.extend(
+            place
+            for place in range(start, len(matrix), 8)
+            if PREDICTOR.one(dict(zip(NAMES, matrix[place].tolist(), strict=True))) != expected[place]
+        )
 
     threads = [threading.Thread(target=ask, args=(start,)) for start in range(8)]
     for thread in threads:
