@@ -146,7 +146,9 @@ class Lake:
             }
         return said
 
-    def start(self, *arguments: str, endpoint: str | None = None, env: dict[str, str] | None = None, **plan: Any) -> Worker:
+    def start(
+        self, *arguments: str, endpoint: str | None = None, env: dict[str, str] | None = None, **plan: Any
+    ) -> Worker:
         """Starts a worker on this lake."""
         environment = {**self.environment(endpoint), **(env or {})}
         return self.ground.nursery.start(arguments=list(arguments), environment=environment, **plan)
@@ -194,7 +196,9 @@ class Holdings:
                 held.rows["quarantine", *(str(cell).rpartition("-")[2] for cell in row)] += 1
         for delivery in ledger.all():
             held._delivery(storage, delivery)
-        held.problems += [f"{entry.key} still waits" for entry in storage.list(layout.INPUT) if ".keep" not in entry.key]
+        held.problems += [
+            f"{entry.key} still waits" for entry in storage.list(layout.INPUT) if ".keep" not in entry.key
+        ]
         held.problems += [f"{theme} {list(found)} is still due" for theme, found in ledger.pending().items()]
         return held
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -345,7 +345,9 @@ def daemons_killed(point: str, arena: Arena, lake: Lake, chance: random.Random) 
     """Dagster's daemon, its code server and its runs are killed, then started again, with nobody acting."""
     settings = {"DAGSTER_HOME": str(lake.home / "dagster"), "ELEXXION_SETTLE_SECONDS": "0.2"}
     configuration = lake.home / "dagster" / "dagster.yaml"
-    configuration.write_text(configuration.read_text().replace("start_timeout_seconds: 120", "start_timeout_seconds: 10"))
+    configuration.write_text(
+        configuration.read_text().replace("start_timeout_seconds: 120", "start_timeout_seconds: 10")
+    )
     trap = {"point": point, "at": 1, "when": chance.choice(["before", "after"])} if point else None
     worker = lake.start("daemon", env=settings, trap=trap)
     worker.wait(40 if point else chance.uniform(3, 25))
