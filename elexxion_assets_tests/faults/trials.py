@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -243,8 +244,6 @@ def overwritten(arena: Arena, lake: Lake, chance: random.Random) -> bool:
 
 def _forgive_versions(lake: Lake, found: Holdings, outcome: Outcome) -> None:
     """Takes the versions of the overwritten file out of what was found, each judged by itself."""
-    import hashlib
-
     written = {
         hashlib.sha256(text.encode()).hexdigest(): str(90_000 + number)
         for number, text in enumerate(json.loads((lake.home / "versions.json").read_text()))
