@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
         settle_seconds: Age that a file in `input/` must reach before it is taken, so that a file still being copied is
             left alone.
         batch: Largest number of files that one run takes.
+        workers: Small files that a run takes at the same time; by default four for each core.
         sensor_seconds: Least seconds between two looks at `input/`; the daemon itself looks every five.
         events_target: Name by which the S3 server knows where events go; `elexxion init` then asks the bucket for them.
         webhook_token: Secret that the senders of events show to `elexxion serve`.
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     study_seconds: Annotated[int, Field(ge=0)] = 600
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     batch: Annotated[int, Field(ge=1, le=100_000)] = 500
+    workers: Annotated[int, Field(ge=1, le=64)] = min(4 * (os.cpu_count() or 1), 32)
     sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 3
     events_target: Annotated[str, Field(pattern=r"^arn:\S+$")] | None = None
     webhook_token: Annotated[SecretStr, Field(min_length=16)] | None = None

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
 from elexxion_assets.defs.automation import BY_INTAKE
-from elexxion_assets.defs.intake import asset_keys, partition_tags, stretches_of
+from elexxion_assets.defs.intake import TAKEN, asset_keys, partition_tags, stretches_of
 from elexxion_assets.defs.tables import DELIVERIES
 from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.intake import waiting
@@ -69,10 +69,8 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
 
     done = Pass()
     began = time.time()
-    before = {delivery.id: delivery.updated_at for delivery in ledger.all()}
     with dg.DagsterInstance.get() as instance:
         _take_all(storage, ledger, defs, instance, done, progress)
-        done.deliveries = [found for found in ledger.all() if before.get(found.id) != found.updated_at]
         tried: set[str] = set()
         while groups := [group for group in due(ledger, all_themes()) if group.key not in tried]:
             tried |= {group.key for group in groups}
@@ -93,6 +91,7 @@ def _take_all(
     progress: Callable[[str], None],
 ) -> None:
     tried: set[tuple[str, str]] = set()
+    taken: dict[str, None] = {}
 
     def untried(settle_seconds: float) -> set[tuple[str, str]]:
         files = {(entry.key, entry.etag) for entry in islice(waiting(storage, settle_seconds), settings().batch)}
@@ -109,6 +108,11 @@ def _take_all(
         )
         if not result.success:
             done.errors += errors_of(result)
+        for event in result.get_asset_materialization_events():
+            materialization = event.step_materialization_data.materialization
+            if materialization.asset_key == DELIVERIES:
+                taken |= dict.fromkeys(cast(list[str], materialization.metadata[TAKEN].value))
+    done.deliveries = [found for found in map(ledger.get, taken) if found is not None]
 
 
 def _build(

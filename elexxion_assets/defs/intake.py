@@ -18,15 +18,18 @@ from elexxion_assets.defs.automation import BY_INTAKE
 from elexxion_assets.defs.resources import WORKER, LakeResource, worker_mark
 from elexxion_assets.defs.tables import DELIVERIES, markdown_table
 from elexxion_assets.lake.due import Due, due, settle
-from elexxion_assets.lake.intake import Taken, initialise, take, waiting
+from elexxion_assets.lake.intake import Taken, initialise, take_all, waiting
 from elexxion_assets.lake.ledger import Delivery, State
 from elexxion_assets.lake.replay import read_marked
+from elexxion_assets.lake.storage import Entry
 from elexxion_assets.settings import settings
 
 ATTEMPTS = 3
 UNMARKED_SECONDS = 120
 BATCH = "elexxion/batch"
 DUE = "elexxion/due"
+TAKEN = "taken"
+"""Metadata of a run that took files: their deliveries."""
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 _UNFINISHED = [
@@ -85,6 +88,7 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
             "known already": len(taken.known),
             "left for the next pass": len(taken.left),
             "deliveries": dg.MetadataValue.md(markdown_table(rows)),
+            TAKEN: dg.MetadataValue.json([delivery.id for delivery in taken.deliveries]),
         }
     )
     if failed:
@@ -94,12 +98,13 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
 def _take_all(context: dg.AssetExecutionContext, lake: LakeResource, taken: Taken) -> list[str]:
     """Takes what waits and reads again what is marked; gives what failed, in words."""
     failed: list[str] = []
-    for entry in islice(waiting(lake.storage, settings().settle_seconds), settings().batch):
-        try:
-            take(lake.storage, lake.ledger, lake.themes, entry, taken)
-        except Exception as error:  # whatever stops one file must not stop the others
-            failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
-            context.log.exception("%r could not be taken and stays in input/", entry.key)
+
+    def note(entry: Entry, error: Exception) -> None:
+        failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
+        context.log.error("%r could not be taken and stays in input/", entry.key, exc_info=error)
+
+    batch = islice(waiting(lake.storage, settings().settle_seconds), settings().batch)
+    take_all(lake.storage, lake.ledger, lake.themes, batch, taken, note, settings().workers)
     for mark in islice(lake.ledger.readings(), settings().batch):
         try:
             read_marked(lake.storage, lake.ledger, lake.themes, mark, taken)

@@ -10,7 +10,9 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,10 @@ from elexxion_assets.lake.storage import Conflict, Entry, KeyRefused, Storage
 from elexxion_assets.reading import check_evolution, is_archive, open_archive, read_tables, recognise
 
 _BLOCK = 1 << 20
+_SMALL = 1 << 20
+_MET = "another pass is taking it"
+# Threads of this process that hold the same bytes go one after the other; what other processes do, the ledger settles.
+_SAME_BYTES = [threading.RLock() for _ in range(256)]
 REFUSED = "refused"
 ARCHIVE = "archive"
 
@@ -78,7 +84,65 @@ def is_delivery(key: str) -> bool:
     return bool(name) and not name.startswith(".") and not name.endswith(layout.COMPANION)
 
 
-def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: Entry, taken: Taken) -> None:
+def take_all(
+    storage: Storage,
+    ledger: Ledger,
+    themes: Mapping[str, Theme],
+    entries: Iterable[Entry],
+    taken: Taken,
+    failed: Callable[[Entry, Exception], None],
+    workers: int = 1,
+) -> None:
+    """Takes files of `input/`, small ones several at a time: most of their time is spent waiting for the disk.
+
+    Large ones are taken one after the other, so that memory stays that of one. Whichever ends first, they count as
+    received in the order given.
+
+    Args:
+        storage: The lake.
+        ledger: The deliveries.
+        themes: Themes that a file can belong to.
+        entries: The files, as listed.
+        taken: Report of the pass.
+        failed: Told of a file that could not be taken and why; the others go on.
+        workers: Small files that are taken at the same time.
+    """
+
+    def one(entry: Entry, at: datetime) -> None:
+        try:
+            take(storage, ledger, themes, entry, taken, at)
+        except Exception as error:  # whatever stops one file must not stop the others
+            failed(entry, error)
+
+    began = datetime.now(UTC)
+    arrivals = [(entry, began + timedelta(microseconds=number)) for number, entry in enumerate(entries)]
+    with ThreadPoolExecutor(workers) as threads:
+        for arrival in arrivals:
+            if arrival[0].size <= _SMALL:
+                threads.submit(one, *arrival)
+        for arrival in arrivals:
+            if arrival[0].size > _SMALL:
+                one(*arrival)
+    for arrival in arrivals:
+        # Perhaps it only met a file of this very pass.
+        if taken.left.get(name := _name(arrival[0])) == _MET:
+            del taken.left[name]
+            one(*arrival)
+
+
+def _name(entry: Entry) -> str:
+    """The name of a file of `input/`; one from a file system may hold bytes that are no text."""
+    return entry.key.removeprefix(layout.INPUT).encode("utf-8", "backslashreplace").decode()
+
+
+def take(
+    storage: Storage,
+    ledger: Ledger,
+    themes: Mapping[str, Theme],
+    entry: Entry,
+    taken: Taken,
+    at: datetime | None = None,
+) -> None:
     """Takes one file of `input/` through to bronze, or to a refusal that says why.
 
     Args:
@@ -87,9 +151,9 @@ def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: E
         themes: Themes that a file can belong to.
         entry: The file, as listed.
         taken: Report of the pass, to which what happened is added.
+        at: When it counts as received; now without it.
     """
-    # A name from a file system may hold bytes that are no text.
-    name = entry.key.removeprefix(layout.INPUT).encode("utf-8", "backslashreplace").decode()
+    name = _name(entry)
     with TemporaryDirectory(prefix="elexxion-") as directory:
         copy = Path(directory) / "file"
         try:
@@ -104,11 +168,12 @@ def take(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], entry: E
             taken.left[name] = "it changed while it was read"
             return
         companion, hints = _companion(storage, entry.key, sha256)
-        arrival = _Arrival(copy, name, sha256, datetime.now(UTC), hints)
+        arrival = _Arrival(copy, name, sha256, at or datetime.now(UTC), hints)
         try:
-            _take_bytes(storage, ledger, themes, arrival, Path(directory), taken)
+            with _SAME_BYTES[int(sha256[:2], 16)]:
+                _take_bytes(storage, ledger, themes, arrival, Path(directory), taken)
         except Conflict:
-            taken.left[name] = "another pass is taking it"
+            taken.left[name] = _MET
             return
     try:
         if companion is not None:

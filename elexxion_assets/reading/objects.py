@@ -34,11 +34,12 @@ def read_json(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) ->
     Numbers stay as written, true and false are words, null is null, nested values stay JSON.
 
     Raises:
-        Refusal: `broken_json`, `truncated`, `not_a_table`, `huge_record`, `no_rows`.
+        Refusal: `broken_json`, `truncated`, `not_a_table`, `huge_record`, `too_many_columns`, `no_rows`.
     """
     positions: dict[str, int] = {}
     spool = Spool(scratch, "objects")
     sample: list[list[str]] = []
+    filled = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, value in enumerate(_values(file), start=1):
@@ -46,25 +47,40 @@ def read_json(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) ->
                     raise Refusal("not_a_table", f"Record {number} of the JSON is no object with named values.")
                 for key in value:
                     positions.setdefault(key, len(positions))
+                filled += len(value)
+                _refuse_sparse(len(positions), number, filled)
                 cells = [""] * len(positions)
                 for key, content in value.items():
                     cells[positions[key]] = _text(content)
                 spool.add([(number, cells)])
                 if number <= SAMPLE_ROWS:
                     sample.append(cells)
+        header = tuple(positions)
+        columns = column_names(header, len(header))
+        frame = spool.frame(columns) if positions else None
+    except UnicodeEncodeError:
+        raise Refusal(
+            "broken_json", "A text of the JSON holds half a sign (a lone surrogate), which is no text."
+        ) from None
     except UnicodeDecodeError as error:
         raise Refusal("encoding", f"JSON must be UTF-8, and this is not ({error.reason}).") from None
     except RecursionError:
         raise Refusal("broken_json", "Values are nested too deeply.") from None
-    if not positions:
+    if frame is None:
         raise Refusal("no_rows", "The JSON holds no object with values.")
-    header = tuple(positions)
-    columns = column_names(header, len(header))
     rows = tuple(tuple(cell or None for cell in [*cells, *[""] * (len(columns) - len(cells))]) for cells in sample)
     table = TextTable(
         file=name, columns=columns, header=header, sample=rows, encoding="utf-8", rows=spool.rows, hints=dict(hints)
     )
-    return table, spool.frame(columns)
+    return table, frame
+
+
+def _refuse_sparse(width: int, number: int, filled: int) -> None:
+    """Refuses objects that are no rows of one table: cells that nobody filled would fill memory."""
+    if width > limits.MAX_COLUMNS:
+        raise Refusal("too_many_columns", f"The first {number:,} objects have more than {limits.MAX_COLUMNS:,} names.")
+    if width > 1000 and filled * 100 < width * number:
+        raise Refusal("not_a_table", f"The first {number:,} objects have {width:,} names and share hardly any.")
 
 
 def _values(file: TextIO) -> Iterator[Any]:

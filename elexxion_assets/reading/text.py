@@ -194,10 +194,13 @@ class CsvRows:
         reader = csv.reader(self._lines(), **self._dialect)  # type: ignore[arg-type]
         line = 1
         while True:
+            records: list[list[str]] = []
             try:
-                records = list(itertools.islice(reader, _BATCH))
+                records.extend(itertools.islice(reader, _BATCH))
             except csv.Error:
-                raise _unclosed(line) from None
+                # What came before the error is there: the open record begins below it.
+                before = sum(1 + sum(cell.count("\n") for cell in row) for row in records)
+                raise _unclosed(line + before) from None
             ended = len(records) < _BATCH
             if not records:
                 return

@@ -1,0 +1,1 @@
+"""Figures on this machine: scripts to run by hand, no tests."""

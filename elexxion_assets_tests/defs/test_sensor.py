@@ -26,6 +26,7 @@ from elexxion_assets import cli
 from elexxion_assets.declare import Frame, Layer, Theme
 from elexxion_assets.defs import headless, resources, tables
 from elexxion_assets.defs import intake as sensor
+from elexxion_assets.lake import intake
 from elexxion_assets.lake.due import due
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
 from elexxion_assets.lake.storage import Entry
@@ -216,12 +217,12 @@ def test_a_file_that_cannot_be_taken_hides_no_bronze_of_the_others(lake: Lake, i
 def test_an_error_about_one_file_fails_the_run_after_the_others_were_reported(
     lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(storage: Any, ledger: Any, themes: Any, entry: Entry, taken: Taken) -> None:
+    def broken(storage: Any, ledger: Any, themes: Any, entry: Entry, taken: Taken, at: datetime) -> None:
         if entry.key == "input/b.csv":
             raise OSError("this one cannot be read")
-        take(storage, ledger, themes, entry, taken)
+        take(storage, ledger, themes, entry, taken, at)
 
-    monkeypatch.setattr(sensor, "take", broken)
+    monkeypatch.setattr(intake, "take", broken)
     for name, year in (("a.csv", 2020), ("b.csv", 2021), ("c.csv", 2022)):
         drop(lake.storage, name, csv(f"01001;{year};1"), {})
     result = take_all(instance)

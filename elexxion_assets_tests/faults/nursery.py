@@ -57,7 +57,9 @@ class Worker:
         self.kill()  # what it may have left running
         os.close(self.descriptor)
         if not ended:
-            raise TimeoutError(f"a worker still runs after {seconds} s:\n{self.log.read_text(errors='replace')[-3000:]}")
+            raise TimeoutError(
+                f"a worker still runs after {seconds} s:\n{self.log.read_text(errors='replace')[-3000:]}"
+            )
         return int(self.status.read_text()) if self.status.exists() else None
 
 

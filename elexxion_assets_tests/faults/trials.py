@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -243,8 +244,6 @@ def overwritten(arena: Arena, lake: Lake, chance: random.Random) -> bool:
 
 def _forgive_versions(lake: Lake, found: Holdings, outcome: Outcome) -> None:
     """Takes the versions of the overwritten file out of what was found, each judged by itself."""
-    import hashlib
-
     written = {
         hashlib.sha256(text.encode()).hexdigest(): str(90_000 + number)
         for number, text in enumerate(json.loads((lake.home / "versions.json").read_text()))
@@ -345,7 +344,9 @@ def daemons_killed(point: str, arena: Arena, lake: Lake, chance: random.Random) 
     """Dagster's daemon, its code server and its runs are killed, then started again, with nobody acting."""
     settings = {"DAGSTER_HOME": str(lake.home / "dagster"), "ELEXXION_SETTLE_SECONDS": "0.2"}
     configuration = lake.home / "dagster" / "dagster.yaml"
-    configuration.write_text(configuration.read_text().replace("start_timeout_seconds: 120", "start_timeout_seconds: 10"))
+    configuration.write_text(
+        configuration.read_text().replace("start_timeout_seconds: 120", "start_timeout_seconds: 10")
+    )
     trap = {"point": point, "at": 1, "when": chance.choice(["before", "after"])} if point else None
     worker = lake.start("daemon", env=settings, trap=trap)
     worker.wait(40 if point else chance.uniform(3, 25))

@@ -39,9 +39,9 @@ def prepare() -> None:
 def follow(plan: dict[str, Any]) -> None:
     """Follows a plan and ends the process.
 
-    The plan says `status` and `log` (files), `environment`, `arguments` (of the command line; `daemon` for Dagster's
-    daemon, `pass` for a pass without Dagster, `events`), perhaps `trap` (`point`, `at`: its how many-th time, `before`) and `counts` (a file for how often each
-    point was passed).
+    The plan says `status` and `log` (files), `environment`, `arguments` (of the command line; or `daemon` for Dagster's
+    daemon, `pass` for a pass without Dagster, `events`), perhaps `trap` (`point`, `at`: its how many-th time, `when`)
+    and `counts` (a file for how often each point was passed).
     """
     log = os.open(plan["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
@@ -52,6 +52,7 @@ def follow(plan: dict[str, Any]) -> None:
         from elexxion_assets.settings import settings
 
         settings.cache_clear()
+        S3Storage.__init__.__defaults__ = (5 << 20,)  # the smallest parts that S3 allows
         trap = Trap(**plan.get("trap") or {})
         trap.set()
         code = run(plan["arguments"])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import narwhals as nw
 import polars as pl
@@ -20,7 +21,7 @@ from elexxion_assets import cli
 from elexxion_assets.declare import Dataset, Frame, Layer, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import publish, stage, table_documents
-from elexxion_assets.lake.intake import Taken, drop, take, waiting
+from elexxion_assets.lake.intake import Taken, drop, take, take_all, waiting
 from elexxion_assets.lake.ledger import Ledger, State
 from elexxion_assets.lake.storage import Conflict, DirectoryStorage, Entry, Source, Storage
 from elexxion_assets.settings import settings
@@ -302,6 +303,49 @@ def test_of_two_passes_on_one_file_the_second_leaves_it(lake: Lake) -> None:
     lake.build()
     assert published(lake, Layer.SILVER, "facts", "2020") == [("01001", 2020, 1), ("01002", 2020, 1)]
     assert lake.quarantined() == []
+
+
+def _take_all(lake: Lake, workers: int) -> tuple[Taken, list[str]]:
+    taken, failed = Taken(), list[str]()
+    entries = list(waiting(lake.storage, 0))
+    take_all(lake.storage, lake.ledger, THEMES, entries, taken, lambda entry, _: failed.append(entry.key), workers)
+    return taken, failed
+
+
+def test_files_taken_at_the_same_time_count_in_the_order_of_their_names(lake: Lake) -> None:
+    for number in range(30):
+        drop(lake.storage, f"{number:02}.csv", csv(f"01001;2020;{number}", f"{2001 + number:05};2020;1"), {})
+    taken, failed = _take_all(lake, 8)
+    assert (failed, taken.left, len(taken.deliveries)) == ([], {}, 30)
+    lake.build()
+    assert ("01001", 2020, 29) in published(lake, Layer.SILVER, "facts", "2020")
+    assert len(published(lake, Layer.SILVER, "facts", "2020")) == 31
+
+
+def test_the_same_bytes_under_many_names_at_the_same_time_are_one_delivery(lake: Lake) -> None:
+    for number in range(12):
+        drop(lake.storage, f"{number:02}.csv", csv("01001;2020;1"), {})
+    taken, failed = _take_all(lake, 8)
+    assert (failed, len(taken.deliveries), len(taken.known), inputs(lake)) == ([], 1, 11, [])
+    [delivery] = lake.ledger.all()
+    assert len(delivery.drops) == 11
+
+
+def test_a_file_that_no_one_can_take_stops_none_of_those_beside_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        drop(lake.storage, name, csv(f"0100{ord(name[0]) % 9};2020;1"), {})
+    real = DirectoryStorage.open
+
+    def broken(storage: DirectoryStorage, key: str) -> BinaryIO:
+        if key == "input/b.csv":
+            raise OSError("this one cannot be read")
+        return real(storage, key)
+
+    monkeypatch.setattr(DirectoryStorage, "open", broken)
+    taken, failed = _take_all(lake, 4)
+    assert (failed, len(taken.deliveries), inputs(lake)) == (["input/b.csv"], 2, ["b.csv"])
 
 
 # What the contract and the eyes of others keep out.
