@@ -228,6 +228,16 @@ def communes(rows: Frame, populations: Frame, *, period: str) -> Frame:
     return _with_rates(wide.join(known, how="cross").with_columns(nw.lit(year).alias("annee")), populations, year)
 
 
+def totals(rows: Frame, *, period: str, **_: Frame) -> Frame:
+    """Creations and dissolutions of the year among the associations whose commune is known."""
+    year, placed = int(period), _placed(rows)
+    is_dissolved = (nw.col("position") == "D") & (nw.col("date_dissolution").dt.year() == year)
+    return placed.select(
+        _count(_is_counted() & (nw.col("date_creation").dt.year() == year)).alias("creations"),
+        _count(is_dissolved).alias("dissolutions"),
+    )
+
+
 def creations(rows: Frame, *, period: str) -> Frame:
     """Creations and dissolutions of every year up to `period`, per commune, as the register of that year knows them."""
     placed = _placed(rows)
@@ -372,6 +382,7 @@ TABLES = (
         key=("code_commune", "annee"),
         inputs=("silver/registre",),
         function=communes,
+        totals=totals,
         populations=True,
         rules=(_sums_to("stock"), _sums_to("creations")),
     ),

@@ -9,7 +9,7 @@ where no share is in them (`est_partage` is false) they are whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import narwhals as nw
 
@@ -287,6 +287,20 @@ def departements(rows: Frame, *, period: str) -> Frame:
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
 
+def _totals(indicators: tuple[Indicator, ...], *, carried: bool) -> Callable[..., Frame]:
+    """The number of each indicator over all rows of the year, whole or by share."""
+    share = nw.col("part") if carried else nw.lit(1.0)
+
+    def totals(rows: Frame, *, period: str) -> Frame:
+        number = nw.when(nw.col("annee") == int(period)).then(nw.col("nombre") * share)
+        return rows.select(
+            nw.when(nw.col("indicateur") == indicator.code).then(number).sum().alias(f"{indicator.code}_nombre")
+            for indicator in indicators
+        )
+
+    return totals
+
+
 def _indicator_columns(indicators: tuple[Indicator, ...], *, carried: bool) -> tuple[Column, ...]:
     columns = []
     for indicator in indicators:
@@ -445,6 +459,7 @@ TABLES = (
         key=("code_commune", "annee"),
         inputs=("silver/communale",),
         function=communes,
+        totals=_totals(COMMUNAL, carried=True),
         lookback=2,
         rules=_gold_rules(carried=True),
     ),
@@ -456,6 +471,7 @@ TABLES = (
         key=("code_departement", "annee"),
         inputs=("silver/departementale",),
         function=departements,
+        totals=_totals(INDICATORS, carried=False),
         lookback=2,
         rules=_gold_rules(carried=False),
     ),

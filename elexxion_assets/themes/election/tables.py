@@ -296,6 +296,17 @@ def _rows_of_departements(frame: Frame) -> Frame:
     return _finest(nw.concat([communes, others]), "code_departement", _DEPARTEMENT_LEVELS)
 
 
+def totals_of_communes(participation: Frame, resultats: Frame, period: str) -> Frame:
+    """Electors and ballots of all communes as published, each once."""
+    published = _once(_finest(participation, "code_commune", _COMMUNE_LEVELS))
+    return published.select(nw.col(name).sum() for name in _FIGURES)
+
+
+def totals_of_candidates(participation: Frame, resultats: Frame, period: str) -> Frame:
+    """Votes for all candidates in all communes as published, each once."""
+    return _once(_finest(resultats, "code_commune", _COMMUNE_LEVELS)).select(nw.col("voix").sum())
+
+
 def rate(name: str, description: str) -> Column:
     """A share in per cent that may be unknown."""
     return Column(
@@ -480,6 +491,7 @@ COMMUNES = Table(
     inputs=("silver/participation", "silver/resultats"),
     datasets=WITH_COMMUNES,
     function=communes,
+    totals=totals_of_communes,
     rules=_identities(_VOTES_OF_ALL_BLOCS),
 )
 
@@ -511,6 +523,7 @@ COMMUNES_CANDIDATS = Table(
     inputs=("silver/participation", "silver/resultats"),
     datasets=WITH_COMMUNES,
     function=communes_candidats,
+    totals=totals_of_candidates,
 )
 
 DEPARTEMENTS = Table(
