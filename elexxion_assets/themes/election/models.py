@@ -137,7 +137,8 @@ def _model(columns: tuple[str, ...], *, given: bool) -> Model:
         asked=day_of,
         given=given,
         told=tuple(f"cible_{part}_revenants" for part in swings.PARTS) if given and shares else (),
-        anchor=own[0].name if given else "moyenne",
+        # Turnout at an élection européenne says little of a présidentielle: no mean of kinds there.
+        anchor=own[0].name if given else ("moyenne" if shares else "persistance"),
         baselines=baselines,
         own=own,
         boosted=("inscrits_dernier", "taux_participation_dernier_ecart", "variation_inscrits_depuis_precedent"),
