@@ -129,6 +129,7 @@ def evaluation_table(models: Sequence[Model]) -> Table:
         key=("modele", "periode", "predicteur", "tranche", "cible", "mesure"),
         inputs=tuple(f"model/{model.name}" for model in models),
         function=_made_by_models,
+        may_be_empty=True,
     )
 
 

@@ -64,7 +64,12 @@ def _train(
     )
     told = {"model": f"{theme.name}/{model.name}", "period": period, "failed": True, "untrainable": False}
     if not result.success:
-        return told | {"said": "; ".join(errors_of(result)) or "a check failed; see the Dagster UI"}
+        refused = [
+            f"{found.asset_key.to_user_string()}: the check {found.check_name} fails"
+            for found in result.get_asset_check_evaluations()
+            if found.blocking and not found.passed
+        ]
+        return told | {"said": "; ".join([*refused, *errors_of(result)])}
     observed = [event for event in result.all_events if event.event_type_value == "ASSET_OBSERVATION"]
     for event in observed:
         found = event.asset_observation_data.asset_observation.metadata

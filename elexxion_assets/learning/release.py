@@ -214,7 +214,7 @@ def judge(model: Model, tested: list[Tested]) -> Verdict:
     }
     best = min(means, key=lambda name: means[name]) if means else model.baselines[0].name
     if not comparisons:
-        reason = "no earlier period on which the model could be judged: the baseline is published"
+        reason = "there is no earlier period on which the model could be judged"
         return Verdict(publishes_model=False, baseline=best, reason=reason, comparisons={})
     lost = {period: one for period, one in comparisons.items() if not one.wins}
     said = "; ".join(_said(model, period, one) for period, one in (lost or comparisons).items())

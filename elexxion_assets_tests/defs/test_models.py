@@ -44,12 +44,14 @@ class Lake:
             answers = last_answers or year != YEARS[-1]
             put(self.storage, year, rows_of(year, signal=signal, seed=seed, answers=answers))
 
-    def train(self, period: str = YEARS[-1], *, raises: bool = True) -> dg.ExecuteInProcessResult:
+    def assets(self) -> tuple[dg.AssetsDefinition, list[dg.AssetsDefinition]]:
         with warnings.catch_warnings():
             for kind in (dg.BetaWarning, dg.PreviewWarning):
                 warnings.simplefilter("ignore", kind)
-            assets = model_assets(PLANTED)
-            platinum = table_asset(PLANTED, PLANTED.tables[0])
+            return table_asset(PLANTED, PLANTED.tables[0]), model_assets(PLANTED)
+
+    def train(self, period: str = YEARS[-1], *, raises: bool = True) -> dg.ExecuteInProcessResult:
+        platinum, assets = self.assets()
         return dg.materialize(
             [platinum, *assets],
             selection=[asset.key for asset in assets],
@@ -257,6 +259,21 @@ def test_the_card_asks_nothing_of_the_network_and_escapes_every_text(lake: Lake)
     assert re.findall(r"url\(|@import", page) == []
     for said in ("Against its baselines", "Errors by size", "Calibration", "Residuals by département", "SHAP"):
         assert said in page, said
+
+
+@pytest.mark.filterwarnings("ignore:Parameter `include_sources`")  # of Dagster's own tester
+def test_new_features_ask_for_a_model_and_a_new_model_for_its_tables(lake: Lake) -> None:
+    platinum, assets = lake.assets()
+    defs = dg.Definitions(assets=[platinum, *assets], resources=resources.resources())
+    model, predictions, evaluation = (asset.key for asset in assets)
+    asked = dg.evaluate_automation_conditions(defs, lake.instance)
+    assert asked.total_requested == 0
+    for key, wanted in ((platinum.key, [model]), (model, [predictions, evaluation]), (predictions, [])):
+        # By the intake's own runs too: what follows a delivery is trained by nobody else.
+        lake.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="2021"))
+        asked = dg.evaluate_automation_conditions(defs, lake.instance, cursor=asked.cursor)
+        for follower in (model, predictions, evaluation):
+            assert asked.get_requested_partitions(follower) == ({"2021"} if follower in wanted else set()), follower
 
 
 def test_definitions_load_without_what_trains() -> None:
