@@ -18,7 +18,7 @@ import pytest
 from elexxion_assets.declare import Layer
 from elexxion_assets.defs import resources
 from elexxion_assets.defs.models import model_assets
-from elexxion_assets.defs.tables import table_asset
+from elexxion_assets.defs.tables import _published, table_asset
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.models import Published, read_model
 from elexxion_assets.lake.storage import DirectoryStorage
@@ -271,6 +271,18 @@ def test_new_features_ask_for_a_model_and_a_new_model_for_its_tables(lake: Lake)
     for key, wanted in ((platinum.key, [model]), (model, [predictions, evaluation]), (predictions, [])):
         # By the intake's own runs too: what follows a delivery is trained by nobody else.
         lake.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="2021"))
+        for check in platinum.check_specs if key == platinum.key else ():
+            target = _published(lake.instance, key, "2021")
+            lake.instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=key,
+                    check_name=check.name,
+                    passed=True,
+                    blocking=check.blocking,
+                    partition="2021",
+                    target_materialization_data=target,
+                )
+            )
         asked = dg.evaluate_automation_conditions(defs, lake.instance, cursor=asked.cursor)
         for follower in (model, predictions, evaluation):
             assert asked.get_requested_partitions(follower) == ({"2021"} if follower in wanted else set()), follower
