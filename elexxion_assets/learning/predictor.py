@@ -110,13 +110,9 @@ class Predictor:
                 self._pack(self._row, 0, *values)
             except struct.error:
                 self._pack(self._row, 0, *_numbers(row, values))
-            return self.packed()
-
-    def packed(self) -> float:
-        """The answer for the row that is packed: the C API's call and nothing else. Not for callers with threads."""
-        if self._predict_row(*self._arguments):
-            raise RuntimeError(self._said())
-        return self._answer.value
+            if self._predict_row(*self._arguments):
+                raise RuntimeError(self._said())
+            return self._answer.value
 
     def many(self, rows: Floats, *, threads: int = 0) -> Floats:
         """The answers for a batch.

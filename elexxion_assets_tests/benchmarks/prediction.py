@@ -53,7 +53,7 @@ def measure(trees: int, features: int) -> dict[str, object]:
     assert predictor.one(row) == booster.predict(batch[:1])[0]
     assert np.array_equal(predictor.many(batch), booster.predict(batch))
     single = {
-        "C fast path": predictor.packed,
+        "C fast path": lambda: predictor._predict_row(*predictor._arguments),
         "predictor": lambda: predictor.one(row),
         "predictor, some features not known": lambda: predictor.one(holed),
         "Booster.predict": lambda: booster.predict(batch[:1], num_threads=1),
