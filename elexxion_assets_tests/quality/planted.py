@@ -358,11 +358,12 @@ FILE_FAULTS: dict[str, tuple[str, Callable[[str], str | bytes], str]] = {
         _every_field(22, lambda votes: votes + "0"),
         "figures_are_coherent",
     ),
-    "names in a wrong encoding": (
+    "a header in a wrong encoding": (
         "election",
         lambda text: text.encode().decode("latin-1").encode(),
-        "readable_text",
+        "refused",
     ),
+    "names in a wrong encoding": ("election", lambda text: text.replace("Commune ", "SaintÃ© "), "readable_text"),
     "figures of another year": ("crime", lambda text: clean.crime(CODES, seed=9), "revisions"),
     "a release of before": (
         "crime",
