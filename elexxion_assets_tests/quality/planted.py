@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ TABLE_FAULTS: dict[str, tuple[str, Change, str]] = {
         _some("population", 0.4, pl.lit(None, dtype=pl.Float64)),
         "drift",
     ),
-    "counts in thousands": (COMMUNALE, _all(nombre=pl.col("nombre") // 1000), "drift"),
+    "counts in thousands": (COMMUNALE, _all(nombre=pl.col("nombre") // 1000), "revisions"),
     "secrecy turned into zero": (
         COMMUNALE,
         _all(nombre=pl.col("nombre").fill_null(0), taux_pour_mille=pl.col("taux_pour_mille").fill_null(0.0)),
@@ -321,9 +322,9 @@ FILE_FAULTS: dict[str, tuple[str, Callable[[str], str | bytes], str]] = {
         lambda text: text.replace("Inscrits", "Machin").replace("Votants", "Truc"),
         "refused",
     ),
-    "a word among numbers": ("crime", _field(NOMBRE, "beaucoup"), "quarantine"),
+    "a word among numbers": ("crime", _field(NOMBRE, "beaucoup"), "rescued_values"),
     "a negative figure": ("crime", _field(NOMBRE, "-12"), "quarantine"),
-    "half a fact": ("crime", _field(NOMBRE, "7,5"), "quarantine"),
+    "half a fact": ("crime", _field(NOMBRE, "7,5"), "rescued_values"),
     "a code that is no code": ("crime", _field(0, "ABCDE"), "quarantine"),
     "a commune that never was": ("crime", _field(0, "01999"), "quarantine"),
     "an indicator nobody knows": ("crime", _field(2, "Vols de poules"), "quarantine"),
@@ -367,7 +368,7 @@ FILE_FAULTS: dict[str, tuple[str, Callable[[str], str | bytes], str]] = {
     "figures of another year": ("crime", lambda text: clean.crime(CODES, seed=9), "revisions"),
     "a release of before": (
         "crime",
-        lambda text: clean.crime(CODES, years=(2021, 2022), seed=3),
+        lambda text: clean.crime(CODES, seed=3).replace("CODGEO_2025", "CODGEO_2024"),
         "the newer release stays",
     ),
 }
@@ -390,7 +391,7 @@ def drop_faulty(folder: Path, template: Path, name: str) -> Found:
     found = Found()
     if any(delivery.id in entry.key for entry in lake.storage.list(layout.QUARANTINE)):
         found.blocking.add("quarantine")
-    for document in _documents(lake, theme, period):
+    for document in _documents(lake, theme):
         failed = [check for check in document["checks"] if not check["passed"]]
         found.blocking.update(check["name"] for check in failed if check["blocking"])
         found.warnings.update(check["name"] for check in failed if not check["blocking"])
@@ -401,13 +402,13 @@ def drop_faulty(folder: Path, template: Path, name: str) -> Found:
     return found
 
 
-def _documents(lake: SmallLake, theme: str, period: str) -> Iterator[dict[str, Any]]:
+def _documents(lake: SmallLake, theme: str) -> Iterator[dict[str, Any]]:
     """What is told of the tables of a theme, published or refused."""
-    for table in all_themes()[theme].tables:
-        for key in (layout.table_document_key, layout.refused_key):
-            place = key(theme, table.layer, table.name, period)
-            if lake.storage.stat(place) is not None:
-                yield json.loads(lake.storage.read(place))
+    keys = (layout.table_document_key, layout.refused_key)
+    for table, period, key in product(all_themes()[theme].tables, clean_periods(theme), keys):
+        place = key(theme, table.layer, table.name, period)
+        if lake.storage.stat(place) is not None:
+            yield json.loads(lake.storage.read(place))
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------
