@@ -11,7 +11,7 @@ import polars as pl
 
 from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.lake import layout
-from elexxion_assets.lake.build import publish, stage
+from elexxion_assets.lake.build import note_refusal, publish, stage
 from elexxion_assets.lake.due import due, settle
 from elexxion_assets.lake.explain import explain
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
@@ -50,6 +50,7 @@ class SmallLake:
         declared = self.themes[theme].table(Layer(layer), table)
         with stage(self.storage, self.ledger, self.themes, self.themes[theme], declared, period) as staged:
             if staged.refused:
+                note_refusal(self.storage, staged)
                 return ""
             publish(self.storage, staged)
             return f"{name}/{period}"

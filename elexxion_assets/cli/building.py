@@ -20,7 +20,9 @@ SYNTHETIC = {"synthetic": "true"}
 
 @app.command()
 def run(
-    strict: Annotated[bool, typer.Option(help="Exit with 3 when a file was refused or a check failed.")] = False,
+    strict: Annotated[
+        bool, typer.Option(help="Exit with 3 when a file was refused or a table, by a check that blocks.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take all of `input/` and build everything due, once, without daemons."""
@@ -42,7 +44,7 @@ def _pass(*, strict: bool, as_json: bool) -> None:
         print_pass(done)
     if done.errors:
         raise typer.Exit(1)
-    if strict and (refused or done.failed_checks):
+    if strict and (refused or any(check["blocking"] for check in done.failed_checks)):
         raise typer.Exit(3)
 
 

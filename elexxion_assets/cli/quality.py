@@ -128,7 +128,7 @@ def rules(
         return
     grid = Grid("table", "rule", "severity", "what must hold", box=None)
     for item in found:
-        grid.add_row(item["table"], item["rule"], item["severity"], item["description"])
+        grid.add_row(*(str(item[name]) for name in ("table", "rule", "severity", "description")))
     print_grid(grid)
 
 

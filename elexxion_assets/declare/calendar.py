@@ -39,7 +39,7 @@ def every_year(*datasets: str, first: int, month: int, day: int, lag: int = 1) -
 
 
 def corrected(*datasets: str, month: int, day: int, published: tuple[int, int], lag: int = 1) -> Calendar:
-    """A second release of the year's newest figures, due on a day; what arrived since `published` (month, day) is it."""
+    """A second release of the newest year, due on a day; what arrived since `published` (month, day) is it."""
 
     def calendar(today: date) -> Iterator[Expected]:
         for year in (today.year - 1, today.year):

@@ -41,7 +41,8 @@ def trace(
 
     Returns:
         `table`, `period`, `key`, `rows` (their number), `published_at`; `from`, the same of each input, for gold and
-        platinum; `files` for silver: `delivery`, `name`, `member`, `dataset`, `release`, `raw`, `page`, `rows`, `lines`.
+        platinum; `files` for silver: `delivery`, `name`, `member`, `dataset`, `release`, `raw`, `page`, `rows` and
+        `lines`.
 
     Raises:
         KeyError: the table has no such period; its argument says so.

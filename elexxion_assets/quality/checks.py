@@ -97,8 +97,8 @@ class RowCheck:
         name: Name of the check.
         description: The rule, in words.
         blocking: Whether a broken rule keeps the table from being replaced.
-        broken: Gives, by column (or under the name of the rule), the expression that is true for the rows that break it.
-            A function, for some are long: the codes of all communes.
+        broken: Gives, by column (or under the name of the rule), the expression that is true for the rows that break
+            it. A function, for some are long: the codes of all communes.
         allowed: Share of the rows that may break it.
         whole: Whether the expressions are aggregates: they speak of the table and of no row.
     """

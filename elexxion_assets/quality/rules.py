@@ -199,8 +199,8 @@ def _plain(node: yaml.Node, path: tuple[Any, ...], lines: dict[tuple[Any, ...], 
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, position), lines, file) for position, item in enumerate(node.value)]
     # Only what JSON has: `off` and `yes` are words here, as they are for whoever writes them.
-    text = node.value
-    if node.style in ("'", '"', "|", ">"):
+    text = str(node.value)
+    if isinstance(node, yaml.ScalarNode) and node.style in ("'", '"', "|", ">"):
         return text
     if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         return float(text)

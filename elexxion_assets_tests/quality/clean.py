@@ -45,7 +45,7 @@ def crime(codes: Sequence[str], years: Sequence[int] = YEARS, seed: int = 1) -> 
     for code in codes:
         chance = random.Random(f"{seed} {code}")  # noqa: S311 - figures, not secrets
         people = chance.randint(300, 90_000)
-        means = [chance.expovariate(1 / (people * 0.004)) for _ in INDICATORS]
+        means = [chance.expovariate(1 / (people * 0.001)) for _ in INDICATORS]
         for year in years:
             for indicator, mean in zip(INDICATORS, means, strict=True):
                 number = max(0, round(chance.gauss(mean, mean**0.5)))
@@ -93,6 +93,6 @@ def lake(folder: Path, codes: Sequence[str]) -> SmallLake:
     made = SmallLake(DirectoryStorage(folder), all_themes())
     made.drop("communale-2023.csv", crime(codes))
     for scrutin in SCRUTINS:
-        made.drop(f"{scrutin}.csv", election(codes, scrutin), scrutin=scrutin)
+        made.drop(f"{scrutin}-provisoire.csv", election(codes, scrutin), scrutin=scrutin)
     made.build()
     return made

@@ -2,8 +2,8 @@
 
 `python -m elexxion_assets_tests.quality.planted [--json] [NAME...]`
 
-Two layers of faults: in files, which are dropped into a lake of clean ones, and in tables, as a mistake in a theme's own
-code would make them. A fault is caught when something that names it says so; what it says is printed. The clean lake
+Two layers of faults: in files, which are dropped into a lake of clean ones, and in tables, as a mistake in the code of
+a theme would make them. A fault is caught when something that names it says so; what it says is printed. The clean lake
 itself must raise no blocking alarm.
 """
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ TABLE_FAULTS: dict[str, tuple[str, Change, str]] = {
         _some("population", 0.4, pl.lit(None, dtype=pl.Float64)),
         "drift",
     ),
-    "counts in thousands": (COMMUNALE, _all(nombre=pl.col("nombre") // 1000), "drift"),
+    "counts in thousands": (COMMUNALE, _all(nombre=pl.col("nombre") // 1000), "revisions"),
     "secrecy turned into zero": (
         COMMUNALE,
         _all(nombre=pl.col("nombre").fill_null(0), taux_pour_mille=pl.col("taux_pour_mille").fill_null(0.0)),
@@ -177,7 +178,7 @@ TABLE_FAULTS: dict[str, tuple[str, Change, str]] = {
             taux_pour_mille=pl.col("taux_pour_mille").fill_null(0.0),
             est_diffuse=pl.lit(True),
         ),
-        "drift",
+        "revisions",
     ),
     "a published figure without number": (
         COMMUNALE,
@@ -315,15 +316,15 @@ FILE_FAULTS: dict[str, tuple[str, Callable[[str], str | bytes], str]] = {
     "a page instead of a file": ("crime", lambda text: "<!doctype html><html><body>404</body></html>", "refused"),
     "bytes that are no text": ("crime", lambda text: bytes(range(256)) * 40, "refused"),
     "a header without its names": ("crime", lambda text: text.replace(text.split("\n")[0], ";" * 12), "refused"),
-    "a column that is not there": ("crime", _every_field(2, lambda _: "x"), "refused"),
+    "a column of nonsense": ("crime", _every_field(2, lambda _: "x"), "quarantine"),
     "another header": (
         "election",
         lambda text: text.replace("Inscrits", "Machin").replace("Votants", "Truc"),
         "refused",
     ),
-    "a word among numbers": ("crime", _field(NOMBRE, "beaucoup"), "quarantine"),
+    "a word among numbers": ("crime", _field(NOMBRE, "beaucoup"), "rescued_values"),
     "a negative figure": ("crime", _field(NOMBRE, "-12"), "quarantine"),
-    "half a fact": ("crime", _field(NOMBRE, "7,5"), "quarantine"),
+    "half a fact": ("crime", _field(NOMBRE, "7,5"), "rescued_values"),
     "a code that is no code": ("crime", _field(0, "ABCDE"), "quarantine"),
     "a commune that never was": ("crime", _field(0, "01999"), "quarantine"),
     "an indicator nobody knows": ("crime", _field(2, "Vols de poules"), "quarantine"),
@@ -358,48 +359,56 @@ FILE_FAULTS: dict[str, tuple[str, Callable[[str], str | bytes], str]] = {
         _every_field(22, lambda votes: votes + "0"),
         "figures_are_coherent",
     ),
-    "names in a wrong encoding": (
+    "a header in a wrong encoding": (
         "election",
         lambda text: text.encode().decode("latin-1").encode(),
-        "readable_text",
+        "refused",
     ),
+    "names in a wrong encoding": ("election", lambda text: text.replace("Commune ", "SaintÃ© "), "readable_text"),
     "figures of another year": ("crime", lambda text: clean.crime(CODES, seed=9), "revisions"),
-    "a release of before": ("crime", lambda text: clean.crime(CODES, years=(2021, 2022), seed=3), "older release"),
+    "a release of before": (
+        "crime",
+        lambda text: clean.crime(CODES, seed=3).replace("CODGEO_2025", "CODGEO_2024"),
+        "the newer release stays",
+    ),
 }
 
 
 def drop_faulty(folder: Path, template: Path, name: str) -> Found:
     """Drops a faulty file over the clean lake and builds what is due."""
-    theme, change, wanted = FILE_FAULTS[name]
+    theme, change, _ = FILE_FAULTS[name]
     target = folder / "lake"
     shutil.copytree(template, target)
     lake = SmallLake(DirectoryStorage(target), all_themes())
     period = LAST[theme]
     text = clean.crime(CODES) if theme == "crime" else clean.election(CODES, period)
     hints = {} if theme == "crime" else {"scrutin": period}
-    delivery = lake.drop(f"faulty-{period}.csv", change(text), **hints)
+    # A later release: files of one release add up, so that what one of them lacks is no loss.
+    delivery = lake.drop(f"faulty-{period}-produit-le2026-06-01-definitif.csv", change(text), **hints)
     if delivery.state is State.REFUSED:
         return Found({"refused"})
-    found = Found()
     lake.build()
-    for entry in lake.storage.list(layout.QUARANTINE):
-        if delivery.id in entry.key:
-            found.blocking.add("quarantine")
-    for key in (layout.table_document_key, layout.refused_key):
-        for name in (COMMUNALE, CRIMES, PARTICIPATION, RESULTATS, COMMUNES):
-            if not name.startswith(theme):
-                continue
-            owner, layer, table = name.split("/")
-            place = key(owner, Layer(layer), table, period)
-            if lake.storage.stat(place) is None:
-                continue
-            document = json.loads(lake.storage.read(place))
-            for check in document["checks"]:
-                if not check["passed"]:
-                    (found.blocking if check["blocking"] else found.warnings).add(check["name"])
-            if document["counts"].get("older_release"):
-                found.warnings.add("older release")
+    found = Found()
+    if any(delivery.id in entry.key for entry in lake.storage.list(layout.QUARANTINE)):
+        found.blocking.add("quarantine")
+    for document in _documents(lake, theme):
+        failed = [check for check in document["checks"] if not check["passed"]]
+        found.blocking.update(check["name"] for check in failed if check["blocking"])
+        found.warnings.update(check["name"] for check in failed if not check["blocking"])
+    before = SmallLake(DirectoryStorage(template), all_themes())
+    silver = COMMUNALE if theme == "crime" else PARTICIPATION
+    if all(lake.rows(silver, key).equals(before.rows(silver, key)) for key in clean_periods(theme)):
+        found.warnings.add("the newer release stays")
     return found
+
+
+def _documents(lake: SmallLake, theme: str) -> Iterator[dict[str, Any]]:
+    """What is told of the tables of a theme, published or refused."""
+    keys = (layout.table_document_key, layout.refused_key)
+    for table, period, key in product(all_themes()[theme].tables, clean_periods(theme), keys):
+        place = key(theme, table.layer, table.name, period)
+        if lake.storage.stat(place) is not None:
+            yield json.loads(lake.storage.read(place))
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------
