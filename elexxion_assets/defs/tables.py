@@ -323,9 +323,12 @@ def code_version(theme: Theme, table: Table) -> str:
 def theme_job(theme: Theme) -> Any:
     """The job in which the sensor builds the tables of a theme."""
     made = [dg.AssetKey([theme.name, table.layer.value, table.name]) for table in theme.tables]
+    selection: dg.AssetSelection = dg.AssetSelection.assets(*made)
+    if theme.calendar is not None:
+        # What is late is no matter of a run that builds: it has a job of its own.
+        selection -= dg.AssetSelection.checks(freshness_key(theme))
     return dg.define_asset_job(
         theme.name,
-        # What is late is no matter of a run that builds: it has a job of its own.
-        selection=dg.AssetSelection.assets(*made) - dg.AssetSelection.checks(freshness_key(theme)),
+        selection=selection,
         description=f"Builds the tables of « {theme.title} » for the periods that new deliveries cover.",
     )

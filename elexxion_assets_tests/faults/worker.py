@@ -28,7 +28,10 @@ def prepare() -> None:
     import dagster._core.storage.runs.sqlite
     import dagster._core.storage.schedules.sqlite  # noqa: F401
 
-    import elexxion_assets.defs.headless  # noqa: F401
+    from elexxion_assets import themes
+
+    # The toy alone: what the real themes do when they are imported may begin threads.
+    themes.__path__.clear()
     from elexxion_assets import cli  # noqa: F401
     from elexxion_assets.definitions import defs
 
