@@ -43,7 +43,7 @@ def crime(codes: Sequence[str], years: Sequence[int] = YEARS, seed: int = 1) -> 
     """The communal base of the SSMSI; a figure from 1 to 4 is secret."""
     rows = [CRIME_HEADER]
     for code in codes:
-        chance = random.Random(f"{seed} {code}")
+        chance = random.Random(f"{seed} {code}")  # noqa: S311
         people = chance.randint(300, 90_000)
         means = [chance.expovariate(1 / (people * 0.001)) for _ in INDICATORS]
         for year in years:
@@ -71,7 +71,7 @@ def election(codes: Sequence[str], scrutin: str, seed: int = 1) -> str:
     )
     rows = [";".join([header, *block * len(CANDIDATES)])]
     for code in codes:
-        chance = random.Random(f"{seed} {scrutin} {code}")
+        chance = random.Random(f"{seed} {scrutin} {code}")  # noqa: S311
         inscrits = chance.randint(200, 60_000)
         votants = round(inscrits * chance.uniform(0.7, 0.85))
         blancs, nuls = round(votants * 0.015), round(votants * 0.007)
