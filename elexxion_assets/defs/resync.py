@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -103,36 +101,10 @@ def resync(
             progress(f"reporting {key.to_user_string()}: {len(missing)} periods")
             if not instance.has_run(run.run_id):
                 instance.add_run(run)
-            with _hurried():
-                _report(instance, run, key, missing)
+            _report(instance, run, key, missing)
         done.materializations += len(missing)
         done.checks += sum(len(item.checks) for item in missing)
     return done
-
-
-@contextmanager
-def _hurried() -> Iterator[None]:
-    """Lets SQLite write without waiting for the disk at every event: what a power failure takes is told again."""
-    import sqlalchemy
-
-    kept: dict[str, sqlite3.Connection] = {}
-
-    def hurry(connection: Any, _: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
-            [(_, _, file)] = connection.execute("PRAGMA database_list")
-            if file not in kept:
-                # Dagster opens a file for every event, and the last connection to be closed copies its journal.
-                kept[file] = sqlite3.connect(file)
-                kept[file].execute("SELECT count(*) FROM sqlite_master").fetchall()
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hurry)
-    try:
-        yield
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hurry)
-        for connection in kept.values():
-            connection.close()
 
 
 def _bronze(ledger: Ledger, themes: Mapping[str, Theme]) -> list[_Held]:

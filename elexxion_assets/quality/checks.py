@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -22,6 +20,10 @@ EXAMPLES = 5
 SCHEMA = "schema"
 NOT_EMPTY = "not_empty"
 UNIQUE_KEY = "unique_key"
+REQUIRED_VALUES = "required_values"
+WELL_FORMED = "well_formed"
+KNOWN_VALUES = "known_values"
+WITHIN_BOUNDS = "within_bounds"
 KNOWN_COMMUNES = "known_communes"
 READABLE_TEXT = "readable_text"
 CONSERVATION = "conservation"
@@ -36,6 +38,10 @@ STANDARD = {
     SCHEMA: "The columns and their types are the declared ones.",
     NOT_EMPTY: "The table holds rows.",
     UNIQUE_KEY: "No two rows have the same key.",
+    REQUIRED_VALUES: "No required column lacks a value.",
+    WELL_FORMED: "Every code has the form of its column.",
+    KNOWN_VALUES: "Every value of a listed kind is in the list of its column.",
+    WITHIN_BOUNDS: "Every number lies within the bounds of its column.",
     KNOWN_COMMUNES: "Every commune exists in the Code officiel géographique.",
     READABLE_TEXT: "No text shows the marks of a wrong encoding.",
     CONSERVATION: "Every source line is in the table, in quarantine or in an older release.",
@@ -46,7 +52,7 @@ STANDARD = {
     REVISIONS: "The release before is hardly revised.",
     RESCUED: "No line of an official file holds more than its columns take; what it holds is in `_rescued`.",
 }
-"""Checks that tables have beside those of their columns and rules."""
+"""Checks that tables have beside their own rules."""
 
 WARNINGS = {READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS, RESCUED}
 """Statistical ones: they never keep a table from being published."""
@@ -144,18 +150,14 @@ def check_names(table: Table) -> dict[str, tuple[str, bool]]:
 
 
 def row_checks(table: Table, communes: Collection[str] = ()) -> list[RowCheck]:
-    """The rules of a table's columns and its own. Columns that share one rule share one check.
-
-    A pattern or a list of values is one column's; bounds are the rule of all columns of a unit that have them.
+    """The rules of a table's columns and its own. Columns that share one kind of rule share one check.
 
     Args:
         table: The declaration.
         communes: Codes of the communes that there are; by default those of the newest vintage of the built-in COG.
     """
     return [
-        *_required(table),
-        *_patterns_and_lists(table.columns),
-        *_bounds(table.columns),
+        *_of_columns(table),
         *_texts(table.columns),
         *_communes(table, communes),
         *(_own_rules(table)),
@@ -163,69 +165,19 @@ def row_checks(table: Table, communes: Collection[str] = ()) -> list[RowCheck]:
     ]
 
 
-def _required(table: Table) -> list[RowCheck]:
-    required = [column.name for column in table.columns if column.required]
-    found = [
-        RowCheck(
-            name=f"required_{name}",
-            description=f"Every row has a value of `{name}`, which is part of the key.",
-            blocking=True,
-            broken=partial(_missing, [name]),
-        )
-        for name in table.key
-        if name in required
+def _of_columns(table: Table) -> list[RowCheck]:
+    """One check per kind of rule, whose result counts by column: the orchestrator pays for every check it notes."""
+    kinds = {
+        REQUIRED_VALUES: ([c for c in table.columns if c.required], _missing),
+        WELL_FORMED: ([c for c in table.columns if c.kind is Kind.TEXT and c.pattern is not None], _malformed),
+        KNOWN_VALUES: ([c for c in table.columns if c.isin is not None], _unknown),
+        WITHIN_BOUNDS: ([c for c in table.columns if c.ge is not None or c.le is not None], _outside),
+    }
+    return [
+        RowCheck(name=name, description=STANDARD[name], blocking=True, broken=partial(_each, columns, broken))
+        for name, (columns, broken) in kinds.items()
+        if columns
     ]
-    if others := [name for name in required if name not in table.key]:
-        words = f"Every row has a value in the required columns outside the key ({len(others)})."
-        found.append(
-            RowCheck(name="required_values", description=words, blocking=True, broken=partial(_missing, others))
-        )
-    return found
-
-
-def _patterns_and_lists(columns: Sequence[Column]) -> list[RowCheck]:
-    found = []
-    for column in columns:
-        if column.isin is not None:
-            words = f"`{column.name}` is one of {len(column.isin)} known values."
-            broken = partial(_unknown, column)
-            found.append(RowCheck(name=f"known_{column.name}", description=words, blocking=True, broken=broken))
-        if column.kind is Kind.TEXT and column.pattern is not None:
-            words, broken = f"`{column.name}` has the form {column.pattern}.", partial(_malformed, column)
-            found.append(RowCheck(name=f"pattern_{column.name}", description=words, blocking=True, broken=broken))
-    return found
-
-
-def _bounds(columns: Sequence[Column]) -> list[RowCheck]:
-    alike: dict[tuple[str, float | None, float | None], list[Column]] = {}
-    for column in columns:
-        if column.ge is not None or column.le is not None:
-            alike.setdefault((column.unit or "", column.ge, column.le), []).append(column)
-    found: list[RowCheck] = []
-    names: list[str] = []
-    for (unit, low, high), group in alike.items():
-        limits = {"at least": low, "at most": high}
-        words = " and ".join(f"{limit} {value:g}" for limit, value in limits.items() if value is not None)
-        said = (
-            f"`{group[0].name}`" if len(group) == 1 else f"Each of {len(group)} columns" + (f" in {unit}" * bool(unit))
-        )
-        name = f"range_{group[0].name if len(group) == 1 else _slug(unit) or 'values'}"
-        names.append(name)
-        found.append(
-            RowCheck(
-                name=name if names.count(name) == 1 else f"{name}_{names.count(name)}",
-                description=f"{said} is {words}.",
-                blocking=True,
-                broken=partial(_outside, group),
-            )
-        )
-    return found
-
-
-def _slug(unit: str) -> str:
-    words = unit.replace("%", "percent").replace("‰", "per_mille").replace("€", "euro")
-    plain = "".join(c for c in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
 def _texts(columns: Sequence[Column]) -> list[RowCheck]:
@@ -275,27 +227,28 @@ def _has_rescued() -> dict[str, nw.Expr | pl.Expr]:
     return {contract.RESCUED: ~nw.col(contract.RESCUED).is_null()}
 
 
-def _missing(names: Sequence[str]) -> dict[str, nw.Expr | pl.Expr]:
-    return {name: nw.col(name).is_null() for name in names}
+def _each(columns: Sequence[Column], broken: Callable[[Column], nw.Expr]) -> dict[str, nw.Expr | pl.Expr]:
+    return {column.name: broken(column) for column in columns}
 
 
-def _unknown(column: Column) -> dict[str, nw.Expr | pl.Expr]:
+def _missing(column: Column) -> nw.Expr:
+    return nw.col(column.name).is_null()
+
+
+def _unknown(column: Column) -> nw.Expr:
     value = nw.col(column.name)
-    return {column.name: ~value.is_null() & ~value.is_in(list(column.isin or ()))}
+    return ~value.is_null() & ~value.is_in(list(column.isin or ()))
 
 
-def _malformed(column: Column) -> dict[str, nw.Expr | pl.Expr]:
-    return {column.name: ~nw.col(column.name).str.contains(f"^(?:{column.pattern})$")}
+def _malformed(column: Column) -> nw.Expr:
+    return ~nw.col(column.name).str.contains(f"^(?:{column.pattern})$")
 
 
-def _outside(columns: Sequence[Column]) -> dict[str, nw.Expr | pl.Expr]:
-    found: dict[str, nw.Expr | pl.Expr] = {}
-    for column in columns:
-        value = nw.col(column.name)
-        low = [value < column.ge] if column.ge is not None else []
-        high = [value > column.le] if column.le is not None else []
-        found[column.name] = nw.any_horizontal(*low, *high, ignore_nulls=True)
-    return found
+def _outside(column: Column) -> nw.Expr:
+    value = nw.col(column.name)
+    low = [value < column.ge] if column.ge is not None else []
+    high = [value > column.le] if column.le is not None else []
+    return nw.any_horizontal(*low, *high, ignore_nulls=True)
 
 
 def _damaged(columns: Sequence[Column]) -> dict[str, nw.Expr | pl.Expr]:
