@@ -39,9 +39,7 @@ def test_what_a_run_printed_is_in_the_bucket_and_stays_when_the_lake_is_reset(
     (tmp_path / "unknown.csv").write_bytes(csv("01001;2020;1"))
     person.types("drop", "unknown.csv")
     command = [Path(sys.executable).with_name("dagster"), "job", "execute", "-m", "elexxion_assets.definitions"]
-    subprocess.run(
-        [*command, "-j", "intake"], cwd=tmp_path, env=person.environment, capture_output=True, check=True
-    )
+    subprocess.run([*command, "-j", "intake"], cwd=tmp_path, env=person.environment, capture_output=True, check=True)
     logs = minio.client.list_objects_v2(Bucket=bucket, Prefix="dagster/storage/")["Contents"]
     printed = {Path(item["Key"]).suffix: item["Key"] for item in logs if "/compute_logs/" in item["Key"]}
     assert set(printed) == {".err", ".out"}
