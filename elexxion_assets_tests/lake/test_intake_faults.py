@@ -331,9 +331,7 @@ def test_the_same_bytes_under_many_names_at_the_same_time_are_one_delivery(lake:
     assert len(delivery.drops) == 11
 
 
-def test_a_file_that_no_one_can_take_stops_none_of_those_beside_it(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_no_one_can_take_stops_none_of_those_beside_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.csv", "b.csv", "c.csv"):
         drop(lake.storage, name, csv(f"0100{ord(name[0]) % 9};2020;1"), {})
     real = DirectoryStorage.open
