@@ -77,7 +77,7 @@ def replay(
 
 @app.command()
 def resync(as_json: AsJson = False) -> None:
-    """Tell Dagster again what the lake holds, after its own records were lost; before its daemon starts, best."""
+    """Tell Dagster again what the lake holds, after its own records were lost."""
     from elexxion_assets.defs.instance import prepare_home
 
     prepare_home()

@@ -277,6 +277,18 @@ def _refused_by_checks(instance: DagsterInstance, runs: Sequence[DagsterRun]) ->
     return any(evaluation.blocking and not evaluation.passed for evaluation in evaluations)
 
 
+def _begin_log(instance: DagsterInstance, lake: LakeResource) -> None:
+    """Notes in an empty event log since when `input/` is watched.
+
+    Automation that looked at an empty log cannot tell by whose run a table is new at its next look, and would build
+    all of them anew.
+    """
+    if not instance.event_log_storage.get_maximum_record_id():
+        instance.report_runless_asset_event(
+            dg.AssetObservation(DELIVERIES, description="watched from now on", metadata={"lake": lake.storage.url})
+        )
+
+
 def input_sensor(themes: Sequence[Theme], jobs: Sequence[Any]) -> dg.SensorDefinition:
     """The sensor on `input/`: asks for a run that takes the files, then for one run per theme that builds from them."""
 
@@ -288,6 +300,7 @@ def input_sensor(themes: Sequence[Theme], jobs: Sequence[Any]) -> dg.SensorDefin
         description="Looks for files under `input/` and for tables that their deliveries made due.",
     )
     def look(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
+        _begin_log(context.instance, lake)
         requests = list(_due_requests(context.instance, lake))
         intake = _intake_request(context.instance, lake)
         if isinstance(intake, dg.RunRequest):

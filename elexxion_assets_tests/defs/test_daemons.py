@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from elexxion_assets.themes import all_themes
@@ -101,17 +102,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         running.stop()
 
 
-def test_a_dropped_file_reaches_gold_with_nobody_acting(service: Service, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def periods(service: Service, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The periods of a file that was dropped, once they are in gold."""
     samples = all_themes()["crime"].samples
     assert samples is not None
-    file = next(path for path in samples(tmp_path, 1) if "dep" in path.name)
+    file = next(path for path in samples(tmp_path_factory.mktemp("samples"), 1) if "dep" in path.name)
     service.elexxion("drop", str(file))
     deadline = time.monotonic() + PATIENCE
-    while not (periods := service.materialized("crime/gold/departements")):
+    while not (found := service.materialized("crime/gold/departements")):
         assert time.monotonic() < deadline, "no gold"
         time.sleep(1)
+    return found
+
+
+def test_a_dropped_file_reaches_gold_with_nobody_acting(service: Service, periods: list[str]) -> None:
     assert json.loads(service.elexxion("show", "crime/gold/departements", "--period", periods[-1], "--json"))
-    assert service.elexxion("why", file.name).count("was read") == 1
+    assert service.elexxion("why", "dep").count("was read") == 1
 
     checks = service.ask(
         '{ assetNodeOrError(assetKey: {path: ["crime", "gold", "departements"]}) { ... on AssetNode {'
@@ -144,3 +151,33 @@ def test_a_dropped_file_reaches_gold_with_nobody_acting(service: Service, tmp_pa
     while renewed not in service.ask(question)["runsOrError"]["results"]:
         assert time.monotonic() < deadline, service.ask(question)
         time.sleep(1)
+
+
+def test_a_backfill_in_the_ui_makes_lost_tables_again_as_they_were(service: Service, periods: list[str]) -> None:
+    assets = ["crime/bronze/departementale", "crime/silver/departementale", "crime/gold/departements"]
+    lost, tables = periods[-2:], service.home / "elexxion-bucket" / "output"
+
+    def rows() -> dict[str, list[tuple[Any, ...]]]:
+        files = [*tables.glob("bronze/crime/departementale/**/*.parquet"), *tables.glob("argent/crime/*/*.parquet")]
+        files += tables.glob("or/crime/departements/*.parquet")
+        return {str(file): pl.read_parquet(file).rows() for file in files if {*file.parts, file.stem} & {*lost}}
+
+    before = rows()
+    assert len(before) == len(assets) * len(lost)
+    for file in before:
+        Path(file).unlink()
+    chosen = ", ".join('{path: ["' + asset.replace("/", '", "') + '"]}' for asset in assets)
+    launched = service.ask(
+        "mutation { launchPartitionBackfill(backfillParams: {assetSelection: [" + chosen + "],"
+        f" partitionNames: {json.dumps(lost)}, title: " + '"again"}) { ... on LaunchBackfillSuccess { backfillId } } }'
+    )["launchPartitionBackfill"]
+    question = (
+        f'{{ partitionBackfillOrError(backfillId: "{launched["backfillId"]}")'
+        " { ... on PartitionBackfill { status error { message } } } }"
+    )
+    deadline = time.monotonic() + PATIENCE
+    while (state := service.ask(question)["partitionBackfillOrError"])["status"] != "COMPLETED_SUCCESS":
+        assert state["status"] in {"REQUESTED", "COMPLETING"}, state
+        assert time.monotonic() < deadline, state
+        time.sleep(1)
+    assert rows() == before

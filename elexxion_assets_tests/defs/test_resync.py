@@ -11,11 +11,12 @@ from dagster import DagsterInstance
 from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from elexxion_assets.defs import headless, resources
-from elexxion_assets.defs.intake import stretches_of
+from elexxion_assets.defs.intake import input_sensor, stretches_of
 from elexxion_assets.defs.resync import Resynced, active_runs, forget, resync
+from elexxion_assets.defs.tables import theme_job
 from elexxion_assets.lake.due import due
 from elexxion_assets.settings import settings
-from elexxion_assets_tests.defs.test_sensor import definitions
+from elexxion_assets_tests.defs.test_sensor import definitions, resource
 from elexxion_assets_tests.lake.test_intake_to_gold import Lake
 from elexxion_assets_tests.toy import THEMES, TOY, csv
 
@@ -124,6 +125,26 @@ def test_automation_takes_nothing_that_is_told_again_for_a_change(lake: Lake, tm
         assert result.success
         asked = dg.evaluate_automation_conditions(code, new, cursor=asked.cursor)
         assert asked.get_requested_partitions(SUMS) == {"2020"}
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+@pytest.mark.parametrize("way", ["told again", "built"])
+def test_automation_that_has_looked_at_an_empty_log_takes_nothing_of_the_intake_for_a_change(
+    lake: Lake, tmp_path: Path, way: str
+) -> None:
+    code = definitions(TOY)
+    with home(tmp_path / "new") as new:
+        input_sensor([TOY], [theme_job(TOY)])(dg.build_sensor_context(new), lake=resource(lake))
+        asked = dg.evaluate_automation_conditions(code, new)
+        lake.drop("a.csv", csv("01001;2020;1", "01001;2021;2"))
+        if way == "built":
+            build(lake, new)
+        else:
+            lake.build()
+            resync(lake.storage, lake.ledger, THEMES, new)
+        for _ in range(2):
+            asked = dg.evaluate_automation_conditions(code, new, cursor=asked.cursor)
+            assert asked.total_requested == 0
 
 
 def test_what_was_reset_is_forgotten_and_an_active_run_is_seen(lake: Lake, tmp_path: Path) -> None:

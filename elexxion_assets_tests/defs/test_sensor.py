@@ -13,6 +13,8 @@ import uuid
 import warnings
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -232,6 +234,37 @@ def test_an_error_about_one_file_fails_the_run_after_the_others_were_reported(
     assert failure.error is not None
     assert "this one cannot be read" in failure.error.to_string()
     assert [entry.key for entry in waiting(lake.storage, 0)] == ["input/b.csv"]
+
+
+def test_two_who_look_at_once_ask_under_one_key_and_two_runs_that_take_at_once_take_once(
+    lake: Lake, tmp_path: Path
+) -> None:
+    for number in range(8):
+        drop(lake.storage, f"{number}.csv", csv(f"0100{number};2020;1"), {})
+    with ExitStack() as stack:
+        instances = [stack.enter_context(dg.DagsterInstance.ephemeral()) for _ in range(2)]
+        asked = [sensor._intake_request(instance, resource(lake)) for instance in instances]
+        assert all(isinstance(request, dg.RunRequest) for request in asked)
+        assert len({request.run_key for request in asked if isinstance(request, dg.RunRequest)}) == 1
+        job = definitions(TOY).resolve_job_def("intake")
+        with ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(job.execute_in_process, QUIET, instance) for instance in instances]
+        results = [run.result() for run in runs]
+        late = take_all(instances[0])
+    assert [result.success for result in [*results, late]] == [True, True, True]
+    assert bronze_periods(late) == set()
+    assert list(waiting(lake.storage, 0)) == []
+    assert sorted(delivery.name for delivery in lake.ledger.all()) == [f"{number}.csv" for number in range(8)]
+    lake.build()
+    assert lake.rows(Layer.SILVER, "facts", "2020") == [(f"0100{number}", 2020, 1) for number in range(8)]
+    assert lake.quarantined() == []
+
+
+def test_two_who_look_at_once_ask_for_a_build_under_one_key(lake: Lake) -> None:
+    lake.drop("a.csv", csv("01001;2020;1"))
+    with dg.DagsterInstance.ephemeral() as first, dg.DagsterInstance.ephemeral() as second:
+        [one], [other] = ([*sensor._due_requests(instance, resource(lake))] for instance in (first, second))
+    assert (one.run_key, one.tags) == (other.run_key, other.tags)
 
 
 def _full(facts: Frame, *, period: str) -> Frame:
