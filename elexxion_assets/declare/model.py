@@ -85,8 +85,8 @@ class Model:
         groups: Columns of the groups towards which small units are drawn.
         weight: Column of the row's weight in training and in the headline, an answer as a rule; None for equal weights.
         size: Column known before the period by which units are small or large.
-        expected: From rows, what `weight` is expected to be while it is not known: the votes or electors that a share is
-            made of. Intervals follow it; without it, `size`.
+        expected: From rows, what `weight` is expected to be while it is not known: the votes or electors that a share
+            is made of. Intervals follow it; without it, `size`.
         trains: Whether rows of the first period may train a model of the second: its answers were known before.
         asked: From a period, the day on which its prediction is made: what became known later is not shown.
         given: Whether the national values of the targets are handed in.
