@@ -204,16 +204,12 @@ def _boosters(
     settings = {**FIXED, "objective": model.objective, "seed": seed, **params}
     rounds = settings.pop(ROUNDS, 100)
     objective, names = settings["objective"], list(input_names(model))
-    return {
-        output: lightgbm.train(
-            settings,
-            lightgbm.Dataset(
-                matrix, weight=weight, feature_name=names, **labels(objective, answers[:, at], start[:, at])
-            ),
-            num_boost_round=rounds,
-        )
-        for at, output in enumerate(model.outputs)
-    }
+    boosters = {}
+    for at, output in enumerate(model.outputs):
+        label, begin = labels(objective, answers[:, at], start[:, at])
+        data = lightgbm.Dataset(matrix, label=label, weight=weight, init_score=begin, feature_name=names)
+        boosters[output] = lightgbm.train(settings, data, num_boost_round=rounds)
+    return boosters
 
 
 def objective_of(model: Model, params: Mapping[str, Any]) -> str:
@@ -221,11 +217,11 @@ def objective_of(model: Model, params: Mapping[str, Any]) -> str:
     return str(params.get("objective", model.objective))
 
 
-def labels(objective: str, answers: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
-    """What a booster learns of one target from the anchor's prediction: LightGBM's `label`, and where it begins."""
+def labels(objective: str, answers: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a booster learns of one target from the anchor's prediction: LightGBM's `label` and `init_score`."""
     if multiplies(objective):
-        return {"label": answers, "init_score": np.log(np.maximum(start, _LEAST))}
-    return {"label": answers - start}
+        return answers, np.log(np.maximum(start, _LEAST))
+    return answers - start, None
 
 
 def multiplies(objective: str) -> bool:
