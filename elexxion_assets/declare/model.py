@@ -85,6 +85,8 @@ class Model:
         groups: Columns of the groups towards which small units are drawn.
         weight: Column of the row's weight in training and in the headline, an answer as a rule; None for equal weights.
         size: Column known before the period by which units are small or large.
+        expected: From rows, what `weight` is expected to be while it is not known: the votes or electors that a share
+            is made of. Intervals follow it; without it, `size`.
         trains: Whether rows of the first period may train a model of the second: its answers were known before.
         asked: From a period, the day on which its prediction is made: what became known later is not shown.
         given: Whether the national values of the targets are handed in.
@@ -93,7 +95,8 @@ class Model:
         baselines: What the model must beat, by the order in which it is shown.
         own: Rules of the model's own: they may be its anchor, and are nothing to beat.
         boosted: Features that the boosters see; every feature by default. The anchor may use them all.
-        objective: Objective of LightGBM for the residuals.
+        objective: Objective of LightGBM, for the residuals. « poisson » and « tweedie » are for the targets, as so many
+            times the anchor: with the weight as exposure, rates are learnt as the counts that they are made of.
         headline: Metric by which the model is judged, a name of `learning.evaluation.METRICS`.
         params: Parameters used without a search.
         search: Parameters that a search may move, with where.
@@ -112,6 +115,7 @@ class Model:
     groups: tuple[str, ...] = ("code_departement",)
     weight: str | None = None
     size: str | None = None
+    expected: Callable[[pd.DataFrame], np.ndarray] | None = None
     trains: Callable[[str, str], bool]
     asked: Callable[[str], date]
     given: bool = False

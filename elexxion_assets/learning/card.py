@@ -69,7 +69,7 @@ def card_of(
         "published": "modele" if verdict.publishes_model else "reference",
         "reason": verdict.reason,
         "baseline": {"name": baseline.name, "title": baseline.title},
-        "baselines": {one.name: one.title for one in model.baselines},
+        "baselines": {one.name: one.title for one in (*model.baselines, *model.own)},
         "decision": {
             "replaces": release.decision.replaces,
             "reason": release.decision.reason,

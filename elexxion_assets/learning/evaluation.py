@@ -42,7 +42,7 @@ class Tested:
         model: The model.
         fold: The fold.
         rows: Test rows with answers.
-        predictions: By predictor (`MODEL` or a baseline's name), what `Fitted.predict` gives on these rows.
+        predictions: By predictor (`MODEL`, a baseline or a rule of the model's own), what `Fitted.predict` gives.
     """
 
     model: Model
@@ -65,7 +65,7 @@ def try_fold(
     rows = answered(model, as_known(model, tables[fold.predicted]))
     given = national(model, rows) if model.given else None
     fitted = {MODEL: fit(model, training, params, seed)}
-    fitted |= {b.name: fit_baseline(model, b.name, training, seed) for b in model.baselines}
+    fitted |= {b.name: fit_baseline(model, b.name, training, seed) for b in (*model.baselines, *model.own)}
     shown = rows.drop(columns=[column for column in rows if str(column).startswith("cible_")])
     return Tested(
         model=model,
@@ -219,8 +219,9 @@ def compare(tested: Tested, *, draws: int = 1000, seed: int = 0) -> Comparison:
     """Compares on the headline metric, resampling whole groups (départements): neighbours err together."""
     model = tested.model
     measure = METRICS[model.headline]
+    beaten = {one.name for one in model.baselines}
     values = {name: measure(model, tested.rows, made) for name, made in tested.predictions.items()}
-    best = min((name for name in values if name != MODEL), key=lambda name: (values[name], name))
+    best = min((name for name in values if name in beaten), key=lambda name: (values[name], name))
     weights = _weights(model, tested.rows) if model.headline == "mae_ponderee" else np.ones(len(tested.rows))
     gain = _errors(model, tested.rows, tested.predictions[best]) - _errors(
         model, tested.rows, tested.predictions[MODEL]

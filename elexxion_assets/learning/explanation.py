@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elexxion_assets.declare import Column, Predicts
-from elexxion_assets.learning.training import Fitted, base_of, inputs_of
+from elexxion_assets.learning.training import Fitted, base_of, inputs_of, moved, multiplies, objective_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,14 +28,18 @@ def contributions(
 
     Returns:
         The inputs (rows x inputs), and by output what each of them adds to the baseline's prediction (the same shape),
-        before the predictions of a row are made consistent.
+        before the predictions of a row are made consistent. What multiplies is shared out in proportion.
     """
     start = base_of(fitted.model, fitted.base, fitted.learnt, rows, given)
     matrix = inputs_of(fitted.model, rows, start)
-    return matrix, {
-        output: np.asarray(booster.predict(matrix, pred_contrib=True))[:, :-1]
-        for output, booster in fitted.boosters.items()
-    }
+    objective, found = objective_of(fitted.model, fitted.params), {}
+    for at, output in enumerate(fitted.model.outputs if fitted.boosters else ()):
+        values = np.asarray(fitted.boosters[output].predict(matrix, pred_contrib=True))
+        raw, found[output] = values.sum(axis=1), values[:, :-1]
+        if multiplies(objective):
+            added = moved(objective, start[:, at], raw) - start[:, at]
+            found[output] = found[output] * np.divide(added, raw, out=np.ones_like(raw), where=raw != 0)[:, None]
+    return matrix, found
 
 
 def importance(found: Mapping[str, np.ndarray], names: tuple[str, ...]) -> dict[str, float]:

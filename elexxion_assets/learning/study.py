@@ -310,7 +310,7 @@ class _Split:
 
     training: pd.DataFrame
     inputs: np.ndarray
-    residuals: np.ndarray
+    start: np.ndarray
     judged: pd.DataFrame
     judged_inputs: np.ndarray
     judged_start: np.ndarray
@@ -337,20 +337,23 @@ def value_of(model: Model, training: pd.DataFrame, validation: tuple[str, ...], 
         import pandas as pd
 
         from elexxion_assets.learning.evaluation import METRICS
-        from elexxion_assets.learning.training import FIXED, ROUNDS, consistent
+        from elexxion_assets.learning.training import FIXED, ROUNDS, consistent, labels, moved
 
         chosen = {**FIXED, "objective": model.objective, "seed": seed, **model.params, **params}
-        rounds = chosen.pop(ROUNDS, 100)
+        rounds, objective = chosen.pop(ROUNDS, 100), chosen["objective"]
         values, errors = [], []
         for split in splits:
             weight = split.training[model.weight].to_numpy(float) if model.weight else None
             judged_weight = split.judged[model.weight].to_numpy(float) if model.weight else None
             answers = split.judged[list(model.targets)].to_numpy(float)
+            known = split.training[list(model.targets)].to_numpy(float)
             point = split.judged_start.copy()
             for at in range(len(model.targets)):
-                data = lightgbm.Dataset(split.inputs, label=split.residuals[:, at], weight=weight)
+                label, begin = labels(objective, known[:, at], split.start[:, at])
+                data = lightgbm.Dataset(split.inputs, label=label, weight=weight, init_score=begin)
                 booster = lightgbm.train(chosen, data, num_boost_round=rounds)
-                point[:, at] += booster.predict(split.judged_inputs, num_threads=FIXED["num_threads"])
+                raw = booster.predict(split.judged_inputs, num_threads=FIXED["num_threads"], raw_score=True)
+                point[:, at] = moved(objective, point[:, at], np.asarray(raw))
                 errors.append(float(np.average(np.abs(answers[:, at] - point[:, at]), weights=judged_weight)))
                 report(len(errors) - 1, sum(errors) / len(errors))
             predicted = pd.DataFrame(consistent(model, point), columns=list(model.outputs), index=split.judged.index)
@@ -394,7 +397,7 @@ def _split(model: Model, training: pd.DataFrame, judged: pd.DataFrame) -> _Split
     return _Split(
         training=training,
         inputs=inputs_of(model, training, start),
-        residuals=training[list(model.targets)].to_numpy(float) - start,
+        start=start,
         judged=judged,
         judged_inputs=inputs_of(model, judged, judged_start),
         judged_start=judged_start,

@@ -1,4 +1,8 @@
-"""Training: LightGBM on the residuals of a baseline, with intervals from residuals that no booster had seen."""
+"""Training: LightGBM on the residuals of a baseline, with intervals from residuals that no booster had seen.
+
+A share of n votes is off by chance, `p (1 - p) / n`, and by what places differ in, `c p (1 - p)`, with one c per bloc.
+Residuals are seen against that deviation, so that a scrutin of few voters says what to expect of one with many.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,13 @@ FIXED = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "verbo
 ROUNDS = "num_iterations"
 _PARTS = 5
 _CLASSES = 6
+_TIMES = frozenset({"poisson", "tweedie"})
+_LEAST = 1e-3
+"""What stands for 0 where a logarithm is taken, in the unit of the target."""
+_EDGE = 0.5
+"""Percentage below which a share is not taken to vary less."""
+_HEAVY = 1000
+"""Votes from which a commune says no more of how places differ than another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +89,9 @@ class Fitted:
         start = base_of(self.model, self.base, self.learnt, frame, given)
         point = self.points(frame, start)
         columns: dict[str, np.ndarray] = dict(zip(self.model.outputs, point.T, strict=True))
-        sizes = sizes_of(self.model, frame)
+        masses = expected_of(self.model, frame)
         for level in LEVELS:
-            low, high = _interval(self.model, self.spread, point, sizes, level)
+            low, high = _interval(self.model, self.spread, point, masses, level)
             for position, output in enumerate(self.model.outputs):
                 columns[f"{output}_bas_{level}"] = low[:, position]
                 columns[f"{output}_haut_{level}"] = high[:, position]
@@ -91,8 +102,8 @@ class Fitted:
         if not self.boosters:
             return start
         matrix = inputs_of(self.model, frame, start)
-        moved = np.column_stack([self.boosters[output].predict(matrix, num_threads=1) for output in self.model.outputs])
-        return consistent(self.model, start + moved)
+        raw = [self.boosters[output].predict(matrix, num_threads=1, raw_score=True) for output in self.model.outputs]
+        return consistent(self.model, moved(objective_of(self.model, self.params), start, np.column_stack(raw)))
 
     def to_text(self) -> str:
         """The whole as one text document, boosters in LightGBM's own format."""
@@ -192,16 +203,37 @@ def _boosters(
     answers = training[list(model.targets)].to_numpy(float)
     settings = {**FIXED, "objective": model.objective, "seed": seed, **params}
     rounds = settings.pop(ROUNDS, 100)
-    return {
-        output: lightgbm.train(
-            settings,
-            lightgbm.Dataset(
-                matrix, label=answers[:, at] - start[:, at], weight=weight, feature_name=list(input_names(model))
-            ),
-            num_boost_round=rounds,
-        )
-        for at, output in enumerate(model.outputs)
-    }
+    objective, names = settings["objective"], list(input_names(model))
+    boosters = {}
+    for at, output in enumerate(model.outputs):
+        label, begin = labels(objective, answers[:, at], start[:, at])
+        data = lightgbm.Dataset(matrix, label=label, weight=weight, init_score=begin, feature_name=names)
+        boosters[output] = lightgbm.train(settings, data, num_boost_round=rounds)
+    return boosters
+
+
+def objective_of(model: Model, params: Mapping[str, Any]) -> str:
+    """The objective of LightGBM: that of the parameters, or the model's own."""
+    return str(params.get("objective", model.objective))
+
+
+def labels(objective: str, answers: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a booster learns of one target from the anchor's prediction: LightGBM's `label` and `init_score`."""
+    if multiplies(objective):
+        return answers, np.log(np.maximum(start, _LEAST))
+    return answers - start, None
+
+
+def multiplies(objective: str) -> bool:
+    """Whether boosters of that objective say how many times the anchor's prediction, rather than how much more."""
+    return objective in _TIMES
+
+
+def moved(objective: str, start: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """The anchor's predictions with what the boosters add to them, or by how much they multiply them."""
+    if multiplies(objective):
+        return np.asarray(np.maximum(start, _LEAST) * np.exp(raw))
+    return np.asarray(start + raw)
 
 
 def national(model: Model, frame: pd.DataFrame) -> dict[str, float]:
@@ -231,6 +263,11 @@ def inputs_of(model: Model, frame: pd.DataFrame, start: np.ndarray) -> np.ndarra
 def sizes_of(model: Model, frame: pd.DataFrame) -> np.ndarray:
     """Size of every row's unit, NaN where it is not known."""
     return frame[model.size].to_numpy(float) if model.size else np.ones(len(frame))
+
+
+def expected_of(model: Model, frame: pd.DataFrame) -> np.ndarray:
+    """By what intervals are wide or narrow: what the weight is expected to be, or the size."""
+    return sizes_of(model, frame) if model.expected is None else model.expected(frame)
 
 
 def base_of(
@@ -270,7 +307,7 @@ def _unseen(
         inside, outside = training[part == one], training[part != one].reset_index(drop=True)
         learnt = model.baseline(base).learn(outside)
         boosters = _boosters(model, outside, base, learnt, params, seed) if boosted else {}
-        fitted = Fitted(model=model, base=base, learnt=learnt, boosters=boosters, spread={})
+        fitted = Fitted(model=model, base=base, learnt=learnt, boosters=boosters, spread={}, params=params)
         start = _start_of_each_period(model, inside.reset_index(drop=True), base, learnt)
         predicted[part == one] = fitted.points(inside, start)
     return predicted
@@ -285,26 +322,52 @@ def _parts(model: Model, training: pd.DataFrame) -> np.ndarray:
 
 def _spread(model: Model, training: pd.DataFrame, predicted: np.ndarray) -> dict[str, Any]:
     residuals = training[list(model.targets)].to_numpy(float) - predicted
-    sizes = sizes_of(model, training)
-    edges = np.unique(np.nanquantile(sizes, np.linspace(0, 1, _CLASSES + 1)[1:-1]))
-    place = np.digitize(np.nan_to_num(sizes), edges)
+    # What was expected before is now known, and another kind of scrutin may have had other hopes.
+    masses = sizes_of(model, training) if model.expected is None else training[model.weight].to_numpy(float)
+    apart = _apart(model, residuals, predicted, masses)
+    told = residuals / _deviations(model, apart, predicted, masses)
+    edges = np.unique(np.nanquantile(masses, np.linspace(0, 1, _CLASSES + 1)[1:-1]))
+    place = np.digitize(np.nan_to_num(masses), edges)
     table = [
         [
-            [float(np.quantile(residuals[place == c, at] if (place == c).any() else residuals[:, at], q)) for q in pair]
+            [float(np.quantile(told[place == c, at] if (place == c).any() else told[:, at], q)) for q in pair]
             for c in range(len(edges) + 1)
             for pair in LEVELS.values()
         ]
         for at in range(len(model.outputs))
     ]
-    return {"edges": edges.tolist(), "table": table}
+    return {"apart": apart, "edges": edges.tolist(), "table": table}
 
 
 def _interval(
-    model: Model, spread: Mapping[str, Any], point: np.ndarray, sizes: np.ndarray, level: int
+    model: Model, spread: Mapping[str, Any], point: np.ndarray, masses: np.ndarray, level: int
 ) -> tuple[np.ndarray, np.ndarray]:
     edges = np.asarray(spread["edges"])
-    place = np.digitize(np.nan_to_num(sizes), edges)
+    place = np.digitize(np.nan_to_num(masses), edges)
     table = np.asarray(spread["table"]).reshape(len(model.outputs), len(edges) + 1, len(LEVELS), 2)
-    chosen = table[:, place, list(LEVELS).index(level), :]
+    chosen = (
+        table[:, place, list(LEVELS).index(level), :] * _deviations(model, spread["apart"], point, masses).T[..., None]
+    )
     ceiling = np.inf if model.predicts is Predicts.COUNTS else 100
     return np.clip(point + chosen[..., 0].T, 0, ceiling), np.clip(point + chosen[..., 1].T, 0, ceiling)
+
+
+def _apart(model: Model, residuals: np.ndarray, point: np.ndarray, masses: np.ndarray) -> list[float]:
+    """By output, the variance over `p (1 - p)` that is between places, beyond that of chance."""
+    if model.expected is None:
+        return []
+    beyond = residuals**2 / _bernoulli(point) - 1 / masses[:, None]
+    return [max(0.0, float(one)) for one in np.average(beyond, axis=0, weights=np.minimum(masses, _HEAVY))]
+
+
+def _deviations(model: Model, apart: list[float], point: np.ndarray, masses: np.ndarray) -> np.ndarray:
+    """Deviation in points that each prediction is expected to have; 1 where nothing says of how many it is made."""
+    if model.expected is None:
+        return np.ones_like(point)
+    counted = np.maximum(np.nan_to_num(masses), 1)[:, None]
+    return np.asarray(np.sqrt(_bernoulli(point) * (1 / counted + np.asarray(apart))))
+
+
+def _bernoulli(point: np.ndarray) -> np.ndarray:
+    inside = np.clip(point, _EDGE, 100 - _EDGE)
+    return np.asarray(inside * (100 - inside))

@@ -12,29 +12,29 @@ import argparse
 import resource
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import narwhals as nw
 import pandas as pd
 import polars as pl
 
 from elexxion_assets.declare import Layer, Model
-from elexxion_assets.learning.evaluation import Tested, compare, folds, metrics, try_fold, weighted_mae
+from elexxion_assets.learning.evaluation import MODEL, Fold, Tested, compare, folds, metrics, try_fold, weighted_mae
 from elexxion_assets.learning.rows import answered, as_known
-from elexxion_assets.learning.training import base_of, national
+from elexxion_assets.learning.training import base_of, consistent, national
 from elexxion_assets.themes import all_themes
 from elexxion_assets.themes.election import blocs, swings
 
 SEED = 1
 CONSTANTS: Mapping[str, tuple[float, ...]] = {
-    "_SCALE": (0.25, 0.6, 0.8),
-    "_LEAVING": (0.3, 0.8),
-    "_ORPHAN": (0.1, 0.5, 1.0),
-    "_MOVING": (0.0, 0.4, 0.8, 1.0),
-    "_OTHER_KIND": (0.0, 0.3),
-    "_MOMENTUM": (0.0, 0.15, 0.5),
-    "_SECOND_ROUND": (0.0, 0.5),
+    "scale": (0.25, 0.6, 0.8),
+    "leaving": (0.3, 0.8),
+    "orphan": (0.1, 0.5, 1.0),
+    "moving": (0.0, 0.4, 0.8, 1.0),
+    "other_kind": (0.0, 0.3),
+    "momentum": (0.0, 0.15, 0.5),
+    "second_round": (0.0, 0.5),
 }
 DISPUTED: Mapping[str, Mapping[str, str]] = {
     "DUPONT-AIGNAN to extreme_droite": {"DUPONT-AIGNAN": "extreme_droite"},
@@ -78,10 +78,28 @@ def _with_moved(
     return gold.with_columns(shares).lazy(), candidates.lazy()
 
 
-def rule_alone(model: Model, frame: pd.DataFrame, rule: str) -> float:
-    """Headline of one rule in one period."""
+def with_others(model: Model, tables: dict[str, pd.DataFrame], fold: Fold) -> Tested:
+    """One fold, beside the model as it would be with another anchor or another objective."""
+    tested = try_fold(model, tables, fold, seed=SEED)
+    others = {}
+    if model.anchor == "reports_de_voix":
+        others["modele_a_priori"] = replace(model, anchor="reports_de_voix_a_priori")
+        others["modele_pleine_force"] = replace(model, params={**model.params, "num_iterations": 200})
+    if model.objective == "poisson":
+        others["modele_l1"] = replace(model, objective="regression_l1")
+        others["modele_tweedie"] = replace(model, objective="tweedie")
+    made = {name: try_fold(one, tables, fold, seed=SEED).predictions[MODEL] for name, one in others.items()}
+    return replace(tested, predictions={**tested.predictions, **made})
+
+
+def rule_alone(model: Model, frame: pd.DataFrame, rule: str, constants: swings.Constants | None = None) -> float:
+    """Headline of one rule in one period; of the moving votes with these constants if they are given."""
     rows = answered(model, as_known(model, frame))
-    made = base_of(model, rule, {}, rows, national(model, rows))
+    given = national(model, rows)
+    if constants is None:
+        made = base_of(model, rule, {}, rows, given)
+    else:
+        made = consistent(model, swings.votes_move(constants)(rows, {}, given))
     return weighted_mae(model, rows, pd.DataFrame(made, columns=list(model.outputs), index=rows.index))
 
 
@@ -100,7 +118,7 @@ def _show(model: Model, tables: dict[str, pd.DataFrame]) -> tuple[list[pd.DataFr
     made, tests = [], []
     for fold in folds(model, list(tables)):
         started = time.monotonic()
-        tested = try_fold(model, tables, fold, seed=SEED)
+        tested = with_others(model, tables, fold)
         found = metrics(tested)
         print(f"\n{model.name}: {', '.join(fold.trained)} -> {fold.predicted}, {len(tested.rows)} rows,", end=" ")
         print(f"{time.monotonic() - started:.0f} s, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
@@ -124,10 +142,9 @@ def _sensitivity(folder: Path, model: Model, tables: dict[str, pd.DataFrame], pe
     print(f"{'as they are':28}", *(f"{s}: {rule_alone(model, tables[s], rule):.3f}" for s in scrutins))
     for name, values in CONSTANTS.items():
         for value in values:
-            with patch.object(swings, name, value):
-                print(
-                    f"{name + ' = ' + str(value):28}", *(f"{rule_alone(model, tables[s], rule):.3f}" for s in scrutins)
-                )
+            constants = replace(swings.BY_HAND, **{name: value})
+            values_of = (rule_alone(model, tables[s], rule, constants) for s in scrutins)
+            print(f"{name + ' = ' + str(value):28}", *(f"{found:.3f}" for found in values_of))
     for title, moved in DISPUTED.items():
         other = platinum(folder, "election", periods, moved)
         for scrutin in scrutins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from elexxion_assets.declare import Feature
@@ -118,3 +119,16 @@ def test_rows_without_answers_never_count():
     tested = try_fold(declared, known, folds(declared, list(known))[0])
     assert len(tested.rows) == 300
     assert tested.rows["est_diffuse"].all()
+
+
+def test_intervals_follow_the_number_of_votes_that_is_expected():
+    declared = model(expected=lambda rows: 0.7 * rows["inscrits"].to_numpy(float))
+    fitted, shown = fit(declared, frame(2019)), frame(2020)
+    shown = pd.concat([shown.iloc[[0]]] * 2, ignore_index=True)
+    shown["inscrits"] = [50.0, 50_000.0]
+    made = fitted.predict(shown)
+    few, many = (made["part_a_haut_90"] - made["part_a_bas_90"]).to_numpy()
+    assert few > 3 * many
+    tested = try_fold(declared, tables(2019, 2020), folds(declared, ["2019", "2020"])[0], seed=3)
+    table = metrics(tested).set_index(["predicteur", "tranche", "cible", "mesure"])["valeur"]
+    assert 87 <= table[MODEL, "toutes", "toutes", "couverture_90"] <= 93

@@ -1,6 +1,7 @@
 """Models of recorded crime: the rate of every family of facts per commune, before the year's release.
 
-A rate that is kept secret is no answer: such rows neither train nor count in the score. A row weighs its population.
+A rate that is kept secret is no answer: such rows neither train nor count in the score. A row weighs its population:
+Poisson's objective on the rate is then the one on the number of facts, with the population as exposure.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def _model(family: str, label: str) -> Model:
         asked=_asked,
         weight="population_n_1",
         size="population_n_1",
+        objective="poisson",
     )
 
 

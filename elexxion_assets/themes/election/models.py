@@ -12,12 +12,20 @@ from typing import Any
 from elexxion_assets.declare import Baseline, Feature, Model, Predicts, Range
 from elexxion_assets.themes.election import swings
 from elexxion_assets.themes.election.platinum import FEATURES
-from elexxion_assets.themes.election.scrutins import day_of, was_before
+from elexxion_assets.themes.election.scrutins import day_of, election_of, was_before
 
 
 def _trains(earlier: str, predicted: str) -> bool:
     """A scrutin of several blocs, so no second round, before the one predicted."""
     return was_before(earlier, predicted) and earlier.endswith("-t1")
+
+
+def _trains_alike(earlier: str, predicted: str) -> bool:
+    """The same of the same kind: what changes from one kind of scrutin to another is no change to come.
+
+    Where the nation is told this goes out of both sides, and every kind trains.
+    """
+    return _trains(earlier, predicted) and election_of(earlier)[1:] == election_of(predicted)[1:]
 
 
 def _after_the_vote(scrutin: str) -> date:
@@ -98,7 +106,12 @@ _BY_PEOPLE = Baseline(
 _MOVES = Baseline(
     name="reports_de_voix",
     title="Votes that move between neighbouring blocs until the national result is met",
-    predict=swings.votes_move,
+    predict=swings.votes_move(swings.BY_HAND),
+)
+_MOVES_BLIND = Baseline(
+    name="reports_de_voix_a_priori",
+    title="The same with constants that no result was looked at for",
+    predict=swings.votes_move(swings.HALFWAY),
 )
 _LOCAL_TURNOUT = Baseline(
     name="participation_locale",
@@ -118,7 +131,7 @@ def _model(columns: tuple[str, ...], *, given: bool) -> Model:
     baselines = _baselines(columns, weight, given=given)
     own: tuple[Baseline, ...] = ()
     if given:
-        own = (_MOVES,) if shares else (_LOCAL_TURNOUT,)
+        own = (_MOVES, _MOVES_BLIND) if shares else (_LOCAL_TURNOUT,)
     if given and shares:
         baselines = (*baselines, _BY_PEOPLE)
     return Model(
@@ -133,7 +146,8 @@ def _model(columns: tuple[str, ...], *, given: bool) -> Model:
         features=_features(),
         weight=weight,
         size="inscrits_dernier",
-        trains=_trains,
+        expected=swings.expected_votes if shares else swings.expected_electors,
+        trains=_trains if given else _trains_alike,
         asked=day_of,
         given=given,
         told=tuple(f"cible_{part}_revenants" for part in swings.PARTS) if given and shares else (),

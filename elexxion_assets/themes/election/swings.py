@@ -6,13 +6,14 @@ the rows themselves, so one commune is predicted as all of them are.
 `votes_move` is the model of thought behind the others' residuals. Voters of each bloc at the reference scrutin stay, or
 go to a bloc near by on the axis of `blocs.BLOCS`, in the proportions that come nearest to that idea and give the
 national result (iterative proportional fitting, Deming and Stephan 1940). Those whose candidate stands again are more
-faithful than those who lost theirs. The constants below were set by hand, with the scrutins of 2012 to 2022 in sight:
-see `deploy/docs/decisions.md`.
+faithful than those who lost theirs. The constants `BY_HAND` were set with the scrutins of 2012 to 2022 in sight,
+those of `HALFWAY` with none: see `deploy/docs/models.md`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,24 +32,40 @@ Predict = Callable[["pd.DataFrame", Mapping[str, Any], Given], np.ndarray]
 _AXIS = {"extreme_gauche": 0.0, "gauche": 1.0, "centre": 3.0, "droite": 4.0, "extreme_droite": 5.0}
 """Where the blocs are; between left and centre lies a gap, and « divers » is 1.5 from everybody."""
 _FROM_DIVERS = 1.5
-_SCALE = 0.4
-"""Distance on the axis over which willingness falls by a factor e."""
-_LEAVING = 0.5
-"""Willingness to leave for a bloc at distance 0, against staying."""
-_ORPHAN = 0.25
-"""Willingness of voters whose candidate does not stand again to stay in the bloc."""
-_MOVING = 0.6
-"""Weight of the moving votes; the rest is the proportional swing."""
-_OTHER_KIND = 0.15
-"""Weight of the latest first round of another kind."""
-_MOMENTUM = 0.3
-"""Part of a candidate's local gains since the scrutin before that goes on."""
-_SECOND_ROUND = 0.3
-"""Weight of the second round in the share of a bloc at the end of the axis."""
 _OTHER_TURNOUT = 0.25
 """Weight of another kind of scrutin in a commune's distance from the nation's turnout."""
 _KNOWN = 1e-3
 """Share of the nation below which a source of votes is as good as empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """What the moving votes suppose of voters.
+
+    Attributes:
+        scale: Distance on the axis over which willingness falls by a factor e.
+        leaving: Willingness to leave for a bloc at distance 0, against staying.
+        orphan: Willingness of voters whose candidate does not stand again to stay in the bloc.
+        moving: Weight of the moving votes; the rest is the proportional swing.
+        other_kind: Weight of the latest first round of another kind.
+        momentum: Part of a candidate's local gains since the scrutin before that goes on.
+        second_round: Weight of the second round in the share of a bloc at the end of the axis.
+    """
+
+    scale: float
+    leaving: float
+    orphan: float
+    moving: float
+    other_kind: float
+    momentum: float
+    second_round: float
+
+
+BY_HAND = Constants(scale=0.4, leaving=0.5, orphan=0.25, moving=0.6, other_kind=0.15, momentum=0.3, second_round=0.3)
+HALFWAY = Constants(scale=0.5, leaving=0.5, orphan=0.5, moving=0.5, other_kind=0.25, momentum=0.5, second_round=0.5)
+"""Without a look at any result: the middle of what each may be. Weights go from 0 to 1, but another kind of scrutin
+never weighs more than the same kind; the scale from a quarter of the distance between neighbours to all of it."""
+_NOTHING = Constants(scale=1, leaving=0, orphan=0, moving=0, other_kind=0, momentum=0, second_round=0)
 
 
 def matrix(rows: pd.DataFrame, columns: tuple[str, ...], suffix: str) -> np.ndarray:
@@ -125,6 +142,17 @@ def local_turnout(rows: pd.DataFrame, learnt: Mapping[str, Any], given: Given) -
     return np.asarray(told(given, TURNOUT) + apart)
 
 
+def expected_votes(rows: pd.DataFrame) -> np.ndarray:
+    """Votes that may be expected of each commune: its electors, as many of them as at the reference scrutin."""
+    electors = rows["inscrits_dernier"].to_numpy(float)
+    return np.asarray(electors * of_reference(rows, TURNOUT, _ORDER)[0][:, 0] / 100)
+
+
+def expected_electors(rows: pd.DataFrame) -> np.ndarray:
+    """Electors of each commune, as at the latest scrutin."""
+    return np.asarray(rows["inscrits_dernier"].to_numpy(float))
+
+
 def told(given: Given, columns: tuple[str, ...], suffix: str = "") -> np.ndarray:
     """National values by column; KeyError where one was not given."""
     return np.array([(given or {})[f"{column}{suffix}"] for column in columns], dtype=float)
@@ -176,43 +204,35 @@ def ridge(columns: tuple[str, ...], *, around_nation: bool) -> Predict:
 
 def proportional_of_people(rows: pd.DataFrame, learnt: Mapping[str, Any], given: Given) -> np.ndarray:
     """The proportional swing, candidate by candidate where they stand again."""
-    return _by_scrutin(rows, given, moving=0.0, other_kind=0.0, momentum=0.0, second_round=0.0)
+    return _by_scrutin(rows, given, _NOTHING)
 
 
-def votes_move(rows: pd.DataFrame, learnt: Mapping[str, Any], given: Given) -> np.ndarray:
+def votes_move(constants: Constants) -> Predict:
     """Shares of the blocs from votes that move between them.
 
-    Args:
-        rows: Rows of platinum `communes`.
-        learnt: Nothing.
-        given: National share of every bloc; better still with `part_<bloc>_revenants`, the part of it that goes to
-            those who stood at the reference scrutin already.
+    What is given is the national share of every bloc; better still with `part_<bloc>_revenants`, the part of it that
+    goes to those who stood at the reference scrutin already.
     """
-    return _by_scrutin(
-        rows,
-        given,
-        moving=_MOVING,
-        other_kind=_OTHER_KIND,
-        momentum=_MOMENTUM,
-        second_round=_SECOND_ROUND,
-    )
+
+    def predict(rows: pd.DataFrame, learnt: Mapping[str, Any], given: Given) -> np.ndarray:
+        return _by_scrutin(rows, given, constants)
+
+    return predict
 
 
-def _by_scrutin(
-    rows: pd.DataFrame, given: Given, *, moving: float, other_kind: float, momentum: float, second_round: float
-) -> np.ndarray:
+def _by_scrutin(rows: pd.DataFrame, given: Given, constants: Constants) -> np.ndarray:
     made = np.empty((len(rows), len(PARTS)))
     for at in rows.groupby("scrutin").indices.values():
         some = rows.iloc[at]
         now = told(given, PARTS) / told(given, PARTS).sum()
         again = _told_again(given) / told(given, PARTS).sum()
-        people = _people(some, momentum, second_round)
-        main = None if people is None else _moved(*people, now, again, moving)
-        other = _parties(some, now, moving)
+        people = _people(some, constants)
+        main = None if people is None else _moved(*people, now, again, constants)
+        other = _parties(some, now, constants)
         if main is None or other is None:
             found = other if main is None else main
         else:
-            mixed = (1 - other_kind) * main + other_kind * other
+            mixed = (1 - constants.other_kind) * main + constants.other_kind * other
             found = np.where(np.isnan(mixed), np.where(np.isnan(main), other, main), mixed)
         made[at] = now if found is None else np.where(np.isnan(found), now, found)
     return 100 * made
@@ -222,9 +242,7 @@ def _told_again(given: Given) -> np.ndarray:
     return np.array([(given or {}).get(f"{part}_revenants", np.nan) for part in PARTS], dtype=float)
 
 
-def _people(
-    rows: pd.DataFrame, momentum: float, second_round: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+def _people(rows: pd.DataFrame, constants: Constants) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
     """Of the scrutin of the same kind: votes for those who stand again, and for the others; the same of the nation."""
     shares, nation = matrix(rows, PARTS, "_precedent") / 100, _first(rows, PARTS, "_precedent_national")
     if nation is None:
@@ -237,15 +255,15 @@ def _people(
         again, again_nation = shares, nation
     again = np.minimum(np.where(np.isnan(again), again_nation, again), shares)
     orphans, orphans_nation = shares - again, nation - again_nation
-    factor, factor_nation = _second_round(rows, shares, nation, second_round)
+    factor, factor_nation = _second_round(rows, shares, nation, constants.second_round)
     again, orphans = again * factor, orphans * factor
     again_nation, orphans_nation = again_nation * factor_nation, orphans_nation * factor_nation
     before = _first(rows, PARTS, "_avant_precedent_revenants_national")
-    if before is not None and momentum:
+    if before is not None and constants.momentum:
         then = matrix(rows, PARTS, "_avant_precedent_revenants") / 100
         gains = again - then * (again_nation / np.maximum(before, 1e-9))
         gains[:, before < _KNOWN] = 0
-        again = np.maximum(again + momentum * np.nan_to_num(gains), 0)
+        again = np.maximum(again + constants.momentum * np.nan_to_num(gains), 0)
     return again, orphans, again_nation, orphans_nation
 
 
@@ -269,14 +287,14 @@ def _second_round(
     return factors, np.ones(len(PARTS))
 
 
-def _parties(rows: pd.DataFrame, now: np.ndarray, moving: float) -> np.ndarray | None:
+def _parties(rows: pd.DataFrame, now: np.ndarray, constants: Constants) -> np.ndarray | None:
     """From the latest first round of another kind, in which parties stand rather than people."""
     nation = _first(rows, PARTS, "_autre_national")
     if nation is None:
         return None
     shares = matrix(rows, PARTS, "_autre") / 100
     unknown = np.full(len(PARTS), np.nan)
-    return _moved(shares, np.zeros_like(shares), nation, np.zeros_like(nation), now, unknown, moving)
+    return _moved(shares, np.zeros_like(shares), nation, np.zeros_like(nation), now, unknown, constants)
 
 
 def _first(rows: pd.DataFrame, columns: tuple[str, ...], suffix: str) -> np.ndarray | None:
@@ -292,7 +310,7 @@ def _moved(
     orphans_nation: np.ndarray,
     now: np.ndarray,
     again_now: np.ndarray,
-    moving: float,
+    constants: Constants,
 ) -> np.ndarray:
     """Shares of the next scrutin, parts of one.
 
@@ -303,7 +321,7 @@ def _moved(
         orphans_nation: The second of the nation.
         now: National result by bloc.
         again_now: The part of it that goes to those who stand again; NaN where it was not told.
-        moving: Weight of the moving votes against the proportional swing.
+        constants: What is supposed of voters.
     """
     if np.isnan(again_now).any():
         kept, new = now, np.zeros_like(now)
@@ -311,9 +329,10 @@ def _moved(
         kept, new = np.minimum(again_now, now), np.maximum(now - again_now, 0)
     sources, goals = np.concatenate([again_nation, orphans_nation]), np.concatenate([kept, new])
     votes = np.column_stack([again, orphans])
+    moving = constants.moving
     made = (1 - moving) * _each_times(votes, sources, goals) if moving < 1 else np.zeros_like(again)
     if moving:
-        flows = _flows(sources, goals)
+        flows = _flows(sources, goals, constants)
         made = made + moving * _whole(_both(votes @ flows))
     return _whole(made)
 
@@ -335,15 +354,15 @@ def _each_times(votes: np.ndarray, sources: np.ndarray, goals: np.ndarray) -> np
     return _whole(_both(made))
 
 
-def _flows(sources: np.ndarray, goals: np.ndarray) -> np.ndarray:
+def _flows(sources: np.ndarray, goals: np.ndarray, constants: Constants) -> np.ndarray:
     """Where the votes of each source go: rows sum to one, and the nation's sources give the goals."""
     place = np.array([_AXIS.get(bloc, np.nan) for bloc in blocs.BLOCS])
     away = np.abs(place[:, None] - place[None, :])
     away = np.where(np.isnan(away), _FROM_DIVERS, away)
-    willing = _LEAVING * np.exp(-away / _SCALE)
+    willing = constants.leaving * np.exp(-away / constants.scale)
     faithful, orphaned = willing.copy(), willing.copy()
     np.fill_diagonal(faithful, 1.0)
-    np.fill_diagonal(orphaned, _ORPHAN)
+    np.fill_diagonal(orphaned, constants.orphan)
     moved = np.block([[faithful, faithful], [orphaned, faithful]])
     moved = moved * np.maximum(sources, 1e-9)[:, None] * (goals > 1e-6)[None, :]
     sources = np.maximum(sources, 1e-9) / np.maximum(sources, 1e-9).sum()
