@@ -49,7 +49,7 @@ def train(
     for item in done if not as_json else []:
         words = f"{item['model']} {item['period']}: " if item["period"] else f"{item['model']}: "
         out.print(words + item["said"], highlight=False, soft_wrap=True, markup=False)
-    if any(item["failed"] for item in done) or not done:
+    if any(item["failed"] for item in done) or not any(item["made"] for item in done):
         raise typer.Exit(1)
 
 

@@ -85,8 +85,16 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return load_rows(self.lake.storage, theme, table, sorted(context.asset_partition_keys))
 
 
+class OldTable(Exception):
+    """A table that older code made lacks columns that it has today, said in words."""
+
+
 def load_rows(storage: Storage, theme: str, table: Table, periods: Sequence[str]) -> "pd.DataFrame":
-    """The declared columns of one period of a table or of several, as one pandas frame that pandera has judged."""
+    """The declared columns of one period of a table or of several, as one pandas frame that pandera has judged.
+
+    Raises:
+        OldTable: A period lacks columns: empty ones would be learnt from as if nothing was known.
+    """
     from elexxion_assets.quality.schema import pandera_schema
 
     names = [column.name for column in table.columns]
@@ -95,6 +103,13 @@ def load_rows(storage: Storage, theme: str, table: Table, periods: Sequence[str]
             stack.enter_context(storage.local(layout.table_key(theme, table.layer, table.name, period)))
             for period in periods
         ]
+        for period, file in zip(periods, files, strict=True):
+            if lacking := [name for name in names if name not in pl.read_parquet_schema(file)]:
+                shown = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+                raise OldTable(
+                    f"{theme}/{table.layer}/{table.name} {period} was made before it had {shown}; build it again: "
+                    f"`elexxion replay --theme {theme} --layer {table.layer}`"
+                )
         rows = pl.scan_parquet(files).select(names).collect().to_pandas()
     judged: pd.DataFrame = pandera_schema(table.columns, table.key if len(periods) == 1 else ()).validate(
         rows, lazy=True

@@ -24,7 +24,7 @@ def train_models(
     A period that has no features yet, such as a scrutin to come, gets them first.
 
     Returns:
-        Per model: `model`, `period`, `said` (in words) and `failed`.
+        Per model: `model`, `period`, `said` (in words), `made` and `failed`; neither where nothing can be trained.
     """
     from elexxion_assets.definitions import defs
 
@@ -33,12 +33,12 @@ def train_models(
         for model in models:
             name = f"{theme.name}/{model.name}"
             known = periods_of(storage, theme, Layer.PLATINUM, model.table)
-            told: dict[str, Any] = {"model": name, "period": period, "said": "no features yet", "failed": True}
+            told: dict[str, Any] = {"model": name, "period": period, "said": "no features yet", "made": False, "failed": False}
             for wanted in [period] if period is not None else reversed(known):
                 progress(f"training {name} for {wanted}")
                 features = [] if wanted in known else [dg.AssetKey([theme.name, "platinum", model.table])]
                 told = _train(defs, instance, storage, theme, model, wanted, features)
-                if not told.pop("untrainable"):
+                if told["made"] or told["failed"]:
                     break
             said.append(told)
     return said
@@ -62,7 +62,7 @@ def _train(
         asset_selection=[*features, model_key(theme, model), *filled],
         partition_key=period,
     )
-    told = {"model": f"{theme.name}/{model.name}", "period": period, "failed": True, "untrainable": False}
+    told = {"model": f"{theme.name}/{model.name}", "period": period, "made": False, "failed": True}
     if not result.success:
         refused = [
             f"{found.asset_key.to_user_string()}: the check {found.check_name} fails"
@@ -74,9 +74,9 @@ def _train(
     for event in observed:
         found = event.asset_observation_data.asset_observation.metadata
         if UNTRAINABLE in found:
-            return told | {"said": str(found[UNTRAINABLE].value), "untrainable": True}
+            return told | {"said": str(found[UNTRAINABLE].value), "failed": False}
     there = read_model(storage, theme.name, model.name, period)
     if there is None:
         return told | {"said": "nothing was made; see the Dagster UI"}
     what = "the model is published" if there.card["published"] == "modele" else "the baseline is published"
-    return told | {"said": f"{what}: {there.card['reason']}", "failed": False}
+    return told | {"said": f"{what}: {there.card['reason']}", "made": True, "failed": False}

@@ -11,12 +11,11 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib.util import find_spec
 from operator import itemgetter
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ _SCORE, _CONTRIBUTIONS = 0, 3
 _NAME_BYTES = 1024
 
 MISSING = float("nan")
+
+_Seat = tuple[Callable[..., None], tuple[Any, ...], ctypes.c_double]
 
 
 class FeaturesRefused(ValueError):
@@ -57,7 +58,7 @@ class Predictor:
         if not text.startswith("tree\n"):
             raise ModelRefused("this text is no LightGBM model: it does not begin with « tree »")
         self._library = _library()
-        self._handle, self._fast = ctypes.c_void_p(), ctypes.c_void_p()
+        self._handle, self._fast = ctypes.c_void_p(), list[ctypes.c_void_p]()
         trees = ctypes.c_int()
         try:
             self._call("BoosterLoadModelFromString", text.encode(), ctypes.byref(trees), ctypes.byref(self._handle))
@@ -66,27 +67,15 @@ class Predictor:
         self.features = self._names()
         if (outputs := self._number("BoosterGetNumClasses")) != 1:
             raise ModelRefused(f"this model has {outputs} outputs; one is served")
-        # Both work in C, over all features at once.
+        # It works in C, over all features at once.
         self._values = itemgetter(*self.features) if len(self.features) > 1 else lambda row: (row[self.features[0]],)
-        self._pack = struct.Struct(f"{len(self.features)}d").pack_into
-        self._row, self._answer = (ctypes.c_double * len(self.features))(), ctypes.c_double()
-        self._lock, self._length = Lock(), ctypes.c_int64()
-        # The addresses stay the same for ever, so they are worked out once.
-        self._arguments = (
-            self._fast,
-            ctypes.byref(self._row),
-            ctypes.byref(self._length),
-            ctypes.byref(self._answer),
-        )
-        # More than one thread costs one row ten times what it takes.
-        one = b"num_threads=1"
-        width, fast = ctypes.c_int32(len(self.features)), ctypes.byref(self._fast)
-        self._call("BoosterPredictForMatSingleRowFastInit", self._handle, _SCORE, 0, -1, _FLOAT64, width, one, fast)
         self._predict_row = self._library.LGBM_BoosterPredictForMatSingleRowFast
+        # Seats are taken and given back without a lock: a list does both in one step.
+        self._free = [self._seat()]
 
     def __del__(self) -> None:
-        if self.__dict__.get("_fast"):
-            self._library.LGBM_FastConfigFree(self._fast)
+        for fast in self.__dict__.get("_fast", ()):
+            self._library.LGBM_FastConfigFree(fast)
         if self.__dict__.get("_handle"):
             self._library.LGBM_BoosterFree(self._handle)
 
@@ -105,14 +94,21 @@ class Predictor:
             raise FeaturesRefused(self._differences(row)) from None
         if len(row) != len(values):
             raise FeaturesRefused(self._differences(row))
-        with self._lock:
+        try:
+            seat = self._free.pop()
+        except IndexError:  # as many threads are being answered as there are seats
+            seat = self._seat()
+        fill, arguments, answer = seat
+        try:
             try:
-                self._pack(self._row, 0, *values)
+                fill(*values)
             except struct.error:
-                self._pack(self._row, 0, *_numbers(row, values))
-            if self._predict_row(*self._arguments):
+                fill(*_numbers(row, values))
+            if self._predict_row(*arguments):
                 raise RuntimeError(self._said())
-            return self._answer.value
+            return answer.value
+        finally:
+            self._free.append(seat)
 
     def many(self, rows: Floats, *, threads: int = 0) -> Floats:
         """The answers for a batch.
@@ -187,6 +183,27 @@ class Predictor:
             answers.ctypes.data_as(ctypes.c_void_p),
         )
         return answers
+
+    def _seat(self) -> _Seat:
+        """What answers one row at a time: the cells of a row, and a call whose addresses are worked out once."""
+        width, fast = len(self.features), ctypes.c_void_p()
+        # More than one thread costs one row ten times what it takes.
+        one = b"num_threads=1"
+        self._call(
+            "BoosterPredictForMatSingleRowFastInit",
+            self._handle,
+            _SCORE,
+            0,
+            -1,
+            _FLOAT64,
+            ctypes.c_int32(width),
+            one,
+            ctypes.byref(fast),
+        )
+        self._fast.append(fast)
+        cells, answer = (ctypes.c_double * width)(), ctypes.c_double()
+        arguments = fast, ctypes.byref(cells), ctypes.byref(ctypes.c_int64()), ctypes.byref(answer)
+        return partial(struct.Struct(f"{width}d").pack_into, cells, 0), arguments, answer
 
     def _differences(self, row: Mapping[str, Any]) -> str:
         missing = [name for name in self.features if name not in row]

@@ -52,8 +52,10 @@ def measure(trees: int, features: int) -> dict[str, object]:
     holed = row | dict.fromkeys(list(row)[:: max(features // 10, 1)])
     assert predictor.one(row) == booster.predict(batch[:1])[0]
     assert np.array_equal(predictor.many(batch), booster.predict(batch))
+    fill, arguments, _ = predictor._seat()
+    fill(*row.values())
     single = {
-        "C fast path": lambda: predictor._predict_row(*predictor._arguments),
+        "C fast path": lambda: predictor._predict_row(*arguments),
         "predictor": lambda: predictor.one(row),
         "predictor, some features not known": lambda: predictor.one(holed),
         "Booster.predict": lambda: booster.predict(batch[:1], num_threads=1),
