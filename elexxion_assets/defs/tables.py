@@ -25,6 +25,7 @@ from elexxion_assets.defs.freshness import freshness_key
 from elexxion_assets.defs.resources import LakeResource
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, note_refusal, publish, stage
+from elexxion_assets.lake.cost import total
 from elexxion_assets.lake.intake import read_again
 from elexxion_assets.publishing.dictionary import dataset_page, table_page
 from elexxion_assets.quality import contract, rules
@@ -283,6 +284,7 @@ def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
             counts[what] = counts.get(what, 0) + count
     return {
         "dagster/row_count": sum(staged.rows for staged in made.values()),
+        **total([staged.cost for staged in made.values()]),
         "preview": dg.MetadataValue.md(markdown_table(shown)),
         "inputs": inputs[:50],
         **counts,

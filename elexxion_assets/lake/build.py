@@ -23,6 +23,7 @@ import polars as pl
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Evolution, Frame, Geography, Kind, Layer, Table, TextTable, Theme
 from elexxion_assets.lake import comparison, layout
+from elexxion_assets.lake.cost import Meter
 from elexxion_assets.lake.edition import Edition, edition_of, populations_of
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine, reasons_by_line, set_apart
@@ -79,6 +80,7 @@ class Staged:
         replaces: Version of the published table when the making began, or empty where there was none.
         profile: How its values are spread, see `quality.profile`; empty for platinum.
         revisions: What it changes in the published table, see `quality.drift.revisions`; empty where nothing is new.
+        cost: What making and judging it took, see `lake.cost`.
     """
 
     theme: str
@@ -93,6 +95,7 @@ class Staged:
     replaces: str = ""
     profile: dict[str, Any] = field(default_factory=dict)
     revisions: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -129,6 +132,7 @@ def stage(
     Yields:
         The staged table; its file lives as long as the context.
     """
+    meter = Meter()
     published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="elexxion-")))
@@ -172,7 +176,7 @@ def stage(
         if provenance:
             made = _with_rescued(made, rescued)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
-        yield _judged(storage, theme, table, period, file, inputs, published, counts, frames, given, cog)
+        yield _judged(storage, theme, table, period, file, inputs, published, meter, counts, frames, given, cog)
 
 
 @contextmanager
@@ -180,12 +184,13 @@ def stage_rows(
     storage: Storage, theme: Theme, table: Table, period: str, rows: pl.LazyFrame, inputs: list[dict[str, str]]
 ) -> Iterator[Staged]:
     """Stages rows that were made elsewhere, by a model for one, as `stage` does those that a table's function makes."""
+    meter = Meter()
     published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
     with TemporaryDirectory(prefix="elexxion-") as scratch:
         file = Path(scratch) / "staged.parquet"
         columns = [pl.col(column.name).cast(_POLARS[column.kind]) for column in table.columns]
         rows.select(columns).sort(*table.key).sink_parquet(file, metadata=_footer(theme, table, period, inputs, {}))
-        yield _judged(storage, theme, table, period, file, inputs, published)
+        yield _judged(storage, theme, table, period, file, inputs, published, meter)
 
 
 def _judged(
@@ -196,6 +201,7 @@ def _judged(
     file: Path,
     inputs: list[dict[str, str]],
     published: Entry | None,
+    meter: Meter,
     counts: Mapping[str, int] = MappingProxyType({}),
     frames: Sequence[Frame] = (),
     given: Mapping[str, Frame] = MappingProxyType({}),
@@ -226,6 +232,7 @@ def _judged(
         replaces=published.etag if published else "",
         profile=judged.profile,
         revisions=revisions,
+        cost=meter.read(),
     )
 
 
@@ -322,6 +329,7 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputs": staged.inputs,
         "counts": staged.counts,
+        "cost": staged.cost,
         "cog": staged.cog,
         "synthetic": staged.synthetic,
         "checks": [result.as_json() for result in staged.results],

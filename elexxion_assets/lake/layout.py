@@ -15,6 +15,7 @@ ARCHIVE = "archive/"
 CLOSED = "quarantine/closed/"
 """Rejected rows that a correction took, as they were."""
 MODELS = "models/"
+REPORTS = "reports/"
 COMPANION = ".elexxion.json"
 """Suffix of the object that carries what a person said of the file dropped beside it."""
 
@@ -123,6 +124,21 @@ def closed_key(theme: str, dataset: str, delivery: str, correction: str, positio
 def closed_prefix(theme: str, dataset: str, delivery: str) -> str:
     """Where all rejected rows of a delivery lie that some correction took."""
     return f"{CLOSED}{theme}/{dataset}/{delivery}/"
+
+
+def report_key(name: str) -> str:
+    """Where a report on the lake as a whole lies: `quality.html`, `quality.json`."""
+    return f"{REPORTS}{name}"
+
+
+def delivery_report_key(delivery: str) -> str:
+    """Where the report on a delivery lies (JSON)."""
+    return f"{REPORTS}deliveries/{delivery}.json"
+
+
+def alerts_key(target: str) -> str:
+    """Where it is remembered what a receiver of alerts was told (JSON)."""
+    return f"metadata/alerts/{target}.json"
 
 
 def catalogue_key(theme: str, dataset: str) -> str:

@@ -39,7 +39,7 @@ from typing import Any
 from elexxion_assets.lake.layout import safe_name
 from elexxion_assets.lake.storage import Conflict, Entry, Storage
 
-RESERVED = ("ledger", "pending", "raw", "landed", "refused", "archive", "catalogue", "closed")
+RESERVED = ("ledger", "pending", "raw", "landed", "refused", "archive", "catalogue", "closed", "alerts")
 """Folders of `metadata/` or `quarantine/` that are no themes."""
 
 _READING = "metadata/pending/raw/"
@@ -402,10 +402,14 @@ class Ledger:
 
     def all(self, theme: str | None = None) -> Iterator[Delivery]:
         """Every delivery, of one theme if it is given, in no particular order. Reads every record."""
-        for entry in self.storage.list("metadata/ledger/"):
+        for entry in self.records():
             delivery = self._reload(entry.key)
             if theme in (None, delivery.theme):
                 yield delivery
+
+    def records(self) -> Iterator[Entry]:
+        """The records as they are stored, unread: who remembers a version need not read it again."""
+        yield from self.storage.list("metadata/ledger/")
 
     def unfinished(self) -> Iterator[Delivery]:
         """The deliveries that were landed and not read yet, oldest first; the cost is that of their number.

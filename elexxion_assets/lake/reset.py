@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.storage import Entry, Storage
 
-OWN = ("input/", "output/", layout.QUARANTINE, "metadata/", layout.RAW, layout.ARCHIVE)
+OWN = ("input/", "output/", layout.QUARANTINE, layout.REPORTS, "metadata/", layout.RAW, layout.ARCHIVE)
 """Prefixes that only a lake writes to, in the order in which they are emptied: what others are made from goes last."""
 
 MARKERS = ("notebooks/.keep", "scripts/.keep")

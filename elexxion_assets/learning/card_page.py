@@ -7,30 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from elexxion_assets.page import page
+
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --paper: #fff; --line: #d9dee4; --panel: #f5f7f9;
-  --model: #1f6feb; --other: #9aa5b1; --more: #c2410c; --less: #1f6feb; --good: #1a7f37; --bad: #b42318; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --soft: #9aa5b1; --paper: #14171b; --line: #333a42;
-  --panel: #1c2127; --model: #6aa8ff; --other: #6b7683; --more: #fb923c; --less: #6aa8ff; --good: #4ac26b;
-  --bad: #ff7b72; } }
-body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 62rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-h3 { font-size: .95rem; margin: 0 0 .3rem; } p { margin: .4rem 0; } .soft, caption { color: var(--soft); }
 .verdict { border-left: .3rem solid var(--line); background: var(--panel); padding: .7rem 1rem; margin: 1rem 0; }
 .verdict.yes { border-color: var(--good); } .verdict.no { border-color: var(--bad); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-caption { text-align: left; padding-bottom: .3rem; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.best td { font-weight: 600; }
-.grid { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
-svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 10px system-ui, sans-serif; }
 .bar { display: grid; grid-template-columns: 1fr max-content; gap: 0 1rem; font-size: .85rem; margin-bottom: .35rem; }
 .bar b { font-weight: 400; font-variant-numeric: tabular-nums; }
 .bar i { grid-column: 1 / 3; height: .35rem; background: var(--model); border-radius: 1px; justify-self: start; }
-th:first-child, td:first-child { min-width: 9rem; }
-svg .axis { stroke: var(--line); } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; }
 """
 
@@ -66,14 +52,7 @@ def card_page(card: Mapping[str, Any]) -> str:
         *_search(card),
         *_facts(card),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{escape(card['title'])}, {escape(card['period'])}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(filter(None, sections))
-        + "\n</body></html>\n"
-    )
+    return page(f"{card['title']}, {card['period']}", "\n".join(filter(None, sections)), _STYLE)
 
 
 def _sentence(words: str) -> str:
