@@ -21,6 +21,12 @@ def _names_the_driver(url: SecretStr) -> SecretStr:
     return url
 
 
+def _is_an_address(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("https://", "http://")):
+        raise ValueError("must begin with https:// or http://")
+    return url
+
+
 class Settings(BaseSettings):
     """Everything that a deployment chooses; each field is the variable `ELEXXION_<FIELD>`.
 
@@ -46,7 +52,17 @@ class Settings(BaseSettings):
         sensor_seconds: Least seconds between two looks at `input/`; the daemon itself looks every five.
         events_target: Name by which the S3 server knows where events go; `elexxion init` then asks the bucket for them.
         webhook_token: Secret that the senders of events show to `elexxion serve`.
-        webserver: Address of Dagster's webserver, which `elexxion serve` asks to look at once.
+        retention_days: Days that Dagster's runs and their events are kept; 0 keeps them for ever. What made the present
+            state of a table is kept longer.
+        alert_mail_host: Mail server (SMTP) that alerts are handed to; without it, none are sent by mail.
+        alert_mail_port: Its port.
+        alert_mail_starttls: Whether the connection is encrypted by STARTTLS; its certificate is then verified.
+        alert_mail_user: User to log in as; without it, nobody logs in.
+        alert_mail_password: Password of that user.
+        alert_mail_from: Address that alerts come from.
+        alert_mail_to: Addresses that they go to, separated by commas.
+        alert_webhook: Address that alerts are posted to as JSON, with a `text` as Slack shows it; a secret.
+        webserver: Address of Dagster's webserver, which `elexxion serve` asks to look at once, and alerts link to.
         fetch_max_bytes: Largest release that `elexxion fetch` brings.
         fetch_hosts: Hosts that it may ask, and those below them, separated by commas.
     """
@@ -74,6 +90,15 @@ class Settings(BaseSettings):
     sensor_seconds: Annotated[int, Field(ge=1, le=3600)] = 3
     events_target: Annotated[str, Field(pattern=r"^arn:\S+$")] | None = None
     webhook_token: Annotated[SecretStr, Field(min_length=16)] | None = None
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = 90
+    alert_mail_host: str | None = None
+    alert_mail_port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    alert_mail_starttls: bool = True
+    alert_mail_user: str | None = None
+    alert_mail_password: SecretStr | None = None
+    alert_mail_from: str | None = None
+    alert_mail_to: str | None = None
+    alert_webhook: Annotated[SecretStr, AfterValidator(_is_an_address)] | None = None
     webserver: Annotated[str, Field(pattern=r"^https?://\S+$")] = "http://127.0.0.1:3000"
     fetch_max_bytes: Annotated[int, Field(ge=1)] = 4_000_000_000
     fetch_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+(\s*,\s*[A-Za-z0-9.:-]+)*$")] = (
@@ -86,6 +111,14 @@ class Settings(BaseSettings):
             for name in ("s3_access_key", "s3_secret_key"):
                 if getattr(self, name) is None:
                     raise ValueError(f"ELEXXION_{name.upper()} is required when ELEXXION_S3_ENDPOINT is set")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_both_ends(self) -> Settings:
+        if self.alert_mail_host is not None:
+            for name in ("alert_mail_from", "alert_mail_to"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"ELEXXION_{name.upper()} is required when ELEXXION_ALERT_MAIL_HOST is set")
         return self
 
     @property

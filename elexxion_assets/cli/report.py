@@ -39,8 +39,8 @@ def report(
         for words in (
             f"{totals['deliveries']:,} deliveries, {totals['refused']:,} refused; {totals['rows']:,} rows in "
             f"{totals['periods']:,} periods of {totals['tables']:,} tables",
-            f"{totals['refused_tables']:,} refused by a check, {totals['warnings']:,} warnings, {totals['rejected']:,} rows "
-            f"in quarantine, {totals['late']:,} releases late",
+            f"{totals['refused_tables']:,} refused by a check, {totals['warnings']:,} warnings, "
+            f"{totals['rejected']:,} rows in quarantine, {totals['late']:,} releases late",
             f"kept as {storage.url}/{layout.report_key('quality.html')}" + (f", written to {file}" if file else ""),
         ):
             out.print(words, highlight=False, soft_wrap=True, markup=False)

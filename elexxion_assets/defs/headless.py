@@ -13,6 +13,7 @@ import dagster as dg
 
 from elexxion_assets.defs.automation import BY_INTAKE
 from elexxion_assets.defs.intake import TAKEN, asset_keys, partition_tags, stretches_of
+from elexxion_assets.defs.report import JOB as REPORT_JOB
 from elexxion_assets.defs.tables import DELIVERIES
 from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.intake import waiting
@@ -77,6 +78,8 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
             for group in groups:
                 for part in stretches_of(instance, group):
                     _build(defs, instance, storage, ledger, part, done, progress)
+        if done.deliveries or tried:
+            _report(defs, instance, progress)
     progress(f"done in {time.time() - began:.0f} s")
     done.left = [entry.key for entry in waiting(storage, 0)]
     return done
@@ -155,6 +158,16 @@ def _build(
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
         done.tables.append({"table": materialization.asset_key.to_user_string(), "period": materialization.partition})
+
+
+def _report(code: dg.Definitions, instance: dg.DagsterInstance, progress: Callable[[str], None]) -> None:
+    """Renews the page on quality; what goes wrong there is no failure of the pass."""
+    progress("renewing the page on quality")
+    result = code.resolve_job_def(REPORT_JOB).execute_in_process(
+        instance=instance, run_config=QUIET, raise_on_error=False
+    )
+    for words in errors_of(result):
+        progress(words)
 
 
 def errors_of(result: dg.ExecuteInProcessResult) -> list[str]:

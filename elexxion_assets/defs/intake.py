@@ -257,7 +257,7 @@ def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> It
             yield from _due_request(instance, lake, single)
         return
     attempt = instance.get_runs_count(RunsFilter(tags={DUE: part.key}))
-    if _refused_by_checks(instance, runs) or not _may_try(instance, DUE, part.key, attempt):
+    if refused_by_checks(instance, runs) or not _may_try(instance, DUE, part.key, attempt):
         return  # it stays pending: the next delivery for these periods, or `elexxion run`, tries again
     yield dg.RunRequest(
         run_key=f"{part.key}:{attempt}",
@@ -268,7 +268,7 @@ def _due_request(instance: DagsterInstance, lake: LakeResource, part: Due) -> It
     )
 
 
-def _refused_by_checks(instance: DagsterInstance, runs: Sequence[DagsterRun]) -> bool:
+def refused_by_checks(instance: DagsterInstance, runs: Sequence[DagsterRun]) -> bool:
     """Whether the last run failed because of the data: the same again would fail the same way."""
     if not runs:
         return False

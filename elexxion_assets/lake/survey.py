@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,7 @@ EXAMPLES = 5
 """Rejected lines that are shown per delivery, period, column and rule."""
 
 _LAYERS = (Layer.SILVER, Layer.GOLD, Layer.PLATINUM, Layer.MODEL)
+_PUBLISHED, _REFUSED = ".json", ".refused"
 _SHAPE = 1
 """Changes with what is remembered of an object."""
 
@@ -112,37 +114,41 @@ def survey(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], memory
     memory.begin()
     versions: dict[str, list[str]] = {}
     deliveries = []
-    for entry in ledger.records():
-        if facts := memory.facts(entry, lambda key=entry.key: _delivery(storage.read(key))):  # type: ignore[misc]
-            deliveries.append(Delivery.from_json(json.dumps(facts).encode(), entry.key, entry.etag))
-            versions.setdefault(facts["id"], []).append(entry.etag)
-    published: list[dict[str, Any]] = []
-    refused: list[dict[str, Any]] = []
+    for entry, facts in _facts(memory, ledger.records(), lambda key: _delivery(storage.read(key))):
+        deliveries.append(Delivery.from_json(json.dumps(facts).encode(), entry.key, entry.etag))
+        versions.setdefault(facts["id"], []).append(entry.etag)
+    documents: dict[str, list[dict[str, Any]]] = {_PUBLISHED: [], _REFUSED: []}
     for layer in _LAYERS:
-        for entry in storage.list(f"output/{layer.folder}/"):
-            kept = published if entry.key.endswith(".json") else refused if entry.key.endswith(".refused") else None
-            if kept is None:
-                continue
-            if facts := memory.facts(entry, lambda key=entry.key: _document(storage.read(key))):  # type: ignore[misc]
-                kept.append(facts)
-                for identifier in facts["deliveries"]:
-                    versions.setdefault(identifier, []).append(f"{entry.key} {entry.etag}")
+        listed = storage.list(f"output/{layer.folder}/")
+        wanted = (entry for entry in listed if entry.key.endswith((_PUBLISHED, _REFUSED)))
+        for entry, facts in _facts(memory, wanted, lambda key: _document(storage.read(key))):
+            documents[_PUBLISHED if entry.key.endswith(_PUBLISHED) else _REFUSED].append(facts)
+            for identifier in facts["deliveries"]:
+                versions.setdefault(identifier, []).append(f"{entry.key} {entry.etag}")
     rejected = []
-    for entry in storage.list(layout.QUARANTINE):
-        if entry.key.startswith(layout.CLOSED) or not entry.key.endswith(".parquet"):
-            continue
-        if facts := memory.facts(entry, lambda key=entry.key: _rejected(storage, themes, key)):  # type: ignore[misc]
-            rejected.append(facts)
-            versions.setdefault(facts["delivery"], []).append(f"{entry.key} {entry.etag}")
+    kept = (entry for entry in storage.list(layout.QUARANTINE) if not entry.key.startswith(layout.CLOSED))
+    for entry, facts in _facts(memory, kept, lambda key: _rejected(storage, themes, key)):
+        rejected.append(facts)
+        versions.setdefault(facts["delivery"], []).append(f"{entry.key} {entry.etag}")
     memory.end()
     return Survey(
         deliveries=sorted(deliveries, key=lambda delivery: delivery.id, reverse=True),
-        tables=published,
-        refused=refused,
+        tables=documents[_PUBLISHED],
+        refused=documents[_REFUSED],
         rejected=rejected,
         damaged=memory.damaged,
         versions={identifier: " ".join(sorted(found)) for identifier, found in versions.items()},
     )
+
+
+def _facts(
+    memory: Memory, entries: Iterable[Entry], read: Callable[[str], dict[str, Any]]
+) -> Iterator[tuple[Entry, dict[str, Any]]]:
+    """The objects that can be read, with what is known of them."""
+    for entry in entries:
+        facts = memory.facts(entry, partial(read, entry.key))
+        if facts is not None:
+            yield entry, facts
 
 
 def _delivery(text: bytes) -> dict[str, Any]:

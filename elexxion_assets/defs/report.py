@@ -1,0 +1,105 @@
+"""The page on the quality of the lake as an asset, renewed when runs have ended and none is working.
+
+No `from __future__ import annotations` here: Dagster reads the annotations of assets at run time.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+from elexxion_assets.declare import Layer, Theme
+from elexxion_assets.defs.intake import unfinished_runs
+from elexxion_assets.defs.resources import LakeResource
+from elexxion_assets.defs.tables import DELIVERIES
+from elexxion_assets.lake import layout
+
+REPORT = dg.AssetKey(["quality", "report"])
+JOB = "report"
+SILENT = {JOB, "retention"}
+"""Jobs after which nothing of the lake has changed."""
+
+PATIENCE = timedelta(minutes=5)
+"""Time after which the page is renewed although runs are working."""
+
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+
+
+def report_asset(themes: Sequence[Theme]) -> dg.AssetsDefinition:
+    """The page, and the document of every delivery."""
+    gold = [
+        dg.AssetKey([theme.name, table.layer.value, table.name])
+        for theme in themes
+        for table in theme.tables
+        if table.layer is Layer.GOLD
+    ]
+
+    @dg.asset(
+        key=REPORT,
+        deps=[DELIVERIES, *gold],
+        group_name="quality",
+        kinds={"html", "json"},
+        owners=["team:elexxion"],
+        pool=JOB,
+        code_version=_version(),
+        description="The quality of the whole lake as one page that can be sent by mail, and a document per delivery.",
+    )
+    def report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+        from elexxion_assets.lake.reports import renew
+
+        facts = renew(lake.storage, lake.ledger, lake.themes, date.today())
+        return dg.MaterializeResult(
+            metadata={
+                **facts["totals"],
+                "dagster/uri": f"{lake.storage.url}/{layout.report_key('quality.html')}",
+                "deliveries/": f"{lake.storage.url}/{layout.delivery_report_key('')}".removesuffix(".json"),
+            }
+        )
+
+    return report
+
+
+def _version() -> str:
+    template = files("elexxion_assets.quality").joinpath("report_page.jinja").read_bytes()
+    return hashlib.sha256(template).hexdigest()[:12]
+
+
+report_job = dg.define_asset_job(
+    JOB, selection=dg.AssetSelection.assets(REPORT), description="Renews the page on the quality of the lake."
+)
+
+
+@dg.sensor(
+    name=JOB,
+    job=report_job,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Renews the page on quality once a day, and when runs have ended: as soon as no other is working.",
+)
+def report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """One question to Dagster's records, nothing else."""
+    known: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+    now = datetime.now(UTC)
+    last = _last_end(context.instance)
+    if (last, now.date().isoformat()) == (known.get("last"), known.get("day")):
+        return dg.SkipReason("no run has ended since")
+    since = known.get("since") or now.isoformat()
+    if now - datetime.fromisoformat(since) < PATIENCE and unfinished_runs(context.instance, 1):
+        # What is being built comes first.
+        context.update_cursor(json.dumps({**known, "since": since}))
+        return dg.SkipReason("runs are working: the page is renewed when they have ended")
+    cursor = json.dumps({"last": last, "day": now.date().isoformat()})
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{JOB}:{cursor}")], cursor=cursor)
+
+
+def _last_end(instance: dg.DagsterInstance) -> str:
+    """The run that ended last, of those after which the lake may have changed."""
+    # Reports end too, but never two in a row without another run between them or a day.
+    records = instance.get_run_records(RunsFilter(statuses=ENDED), limit=10, order_by="update_timestamp")
+    changed = (record.dagster_run for record in records if record.dagster_run.job_name not in SILENT)
+    return next((run.run_id for run in changed), "")
