@@ -205,7 +205,10 @@ def _rejected(storage: Storage, themes: Mapping[str, Theme], key: str) -> dict[s
         rules = (
             shown.explode(COLUMN, RULE)
             .group_by(COLUMN, RULE)
-            .agg(pl.len().alias("count"), pl.struct(line="_line", reason="reason").head(EXAMPLES).alias("examples"))
+            .agg(
+                pl.len().alias("count"),
+                pl.struct(line="_line", reason="reason").sort_by("_line").head(EXAMPLES).alias("examples"),
+            )
             .sort("count", COLUMN, RULE, descending=[True, False, False])
             .rename({COLUMN: "column", RULE: "rule"})
         )

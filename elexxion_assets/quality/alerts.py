@@ -96,7 +96,7 @@ class News:
 
 
 def _told(problem: Problem) -> dict[str, str]:
-    return {**asdict(problem), "title": visible(problem.title), "words": visible(problem.words)}
+    return {name: visible(value) for name, value in asdict(problem).items()}
 
 
 def _listed(head: str, problems: Iterable[Problem]) -> list[str]:
