@@ -200,7 +200,7 @@ def test_mail_reaches_a_real_server_and_file_names_forge_nothing() -> None:
     assert "- x Bcc: evil@example.org <!channel> ⟨U+202E⟩⟨U+DCFF⟩.csv: ééé" in text
     assert "http://ui/assets/x" in text
     assert second["Subject"] == "Elexxion: 1 recovered"
-    assert "Recovered (1):\n- a.csv: it is wrong" in second.get_content()
+    assert "Recovered (1):\n- a.csv: it is wrong" in second.get_content().replace("\r", "")
 
 
 def test_a_server_without_encryption_is_not_given_the_password() -> None:

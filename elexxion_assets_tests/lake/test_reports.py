@@ -70,7 +70,7 @@ def test_a_delivery_s_document_counts_its_rejected_rows_by_rule_with_examples(la
         "rows": 86,
         "bytes": 0,
         "refused_tables": 0,
-        "warnings": 1,
+        "warnings": 2,
         "rejected": 3,
         "late": 0,
     }

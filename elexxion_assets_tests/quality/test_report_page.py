@@ -125,7 +125,8 @@ def test_the_page_fits_phone_and_desk_in_light_and_dark(
         page = opened(browser, report_page(told), tmp_path, asked, viewport=viewport, color_scheme=scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
         paper, ink = page.evaluate(
-            "['backgroundColor', 'color'].map(name => getComputedStyle(document.body)[name].match(/[0-9]+/g).map(Number))"
+            "['backgroundColor', 'color'].map(name => getComputedStyle(document.body)[name])"
+            ".map(colour => colour.match(/[0-9]+/g).map(Number))"
         )
         assert (sum(paper) > sum(ink)) == (scheme == "light")
         assert abs(sum(paper) - sum(ink)) > 400, "letters stand out from the page"
