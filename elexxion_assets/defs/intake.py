@@ -17,6 +17,7 @@ from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.defs.automation import BY_INTAKE
 from elexxion_assets.defs.resources import WORKER, LakeResource, worker_mark
 from elexxion_assets.defs.tables import DELIVERIES, markdown_table
+from elexxion_assets.lake.cost import Meter
 from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.intake import Taken, initialise, take_all, waiting
 from elexxion_assets.lake.ledger import Delivery, State
@@ -52,6 +53,7 @@ _UNFINISHED = [
 )
 def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
     """Takes all settled files of `input/`, and reads again what was asked for, a batch at most."""
+    meter = Meter()
     initialise(lake.storage, lake.themes)
     taken = Taken()
     failed = _take_all(context, lake, taken)
@@ -87,6 +89,8 @@ def deliveries(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
             "archives": states.count(State.EXPANDED),
             "known already": len(taken.known),
             "left for the next pass": len(taken.left),
+            "bytes": sum(delivery.size for delivery in taken.deliveries),
+            **meter.read(),
             "deliveries": dg.MetadataValue.md(markdown_table(rows)),
             TAKEN: dg.MetadataValue.json([delivery.id for delivery in taken.deliveries]),
         }

@@ -185,8 +185,8 @@ def told(
     else:
         # Dagster would note an output for every period of the run: the good ones are noted one by one.
         for period, staged in good.items():
-            publish(lake.storage, staged)
-            metadata = _metadata({period: staged}) | (lineage or {})
+            document = publish(lake.storage, staged)
+            metadata = _metadata({period: staged}) | {"bytes": document["bytes"]} | (lineage or {})
             yield dg.AssetMaterialization(key, partition=period, metadata=metadata)
     for period in sorted(set(made) - set(good)):
         note_refusal(lake.storage, made[period])
