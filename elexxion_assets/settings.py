@@ -62,7 +62,8 @@ class Settings(BaseSettings):
         alert_mail_from: Address that alerts come from.
         alert_mail_to: Addresses that they go to, separated by commas.
         alert_webhook: Address that alerts are posted to as JSON, with a `text` as Slack shows it; a secret.
-        webserver: Address of Dagster's webserver, which `elexxion serve` asks to look at once, and alerts link to.
+        alert_link: Address of the Dagster UI as people know it, which alerts link to; without it, `webserver`.
+        webserver: Address of Dagster's webserver, which `elexxion serve` asks to look at once.
         fetch_max_bytes: Largest release that `elexxion fetch` brings.
         fetch_hosts: Hosts that it may ask, and those below them, separated by commas.
     """
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
     alert_mail_from: str | None = None
     alert_mail_to: str | None = None
     alert_webhook: Annotated[SecretStr, AfterValidator(_is_an_address)] | None = None
+    alert_link: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     webserver: Annotated[str, Field(pattern=r"^https?://\S+$")] = "http://127.0.0.1:3000"
     fetch_max_bytes: Annotated[int, Field(ge=1)] = 4_000_000_000
     fetch_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+(\s*,\s*[A-Za-z0-9.:-]+)*$")] = (

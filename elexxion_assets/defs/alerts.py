@@ -133,7 +133,7 @@ def alerts_sensor() -> dg.SensorDefinition:
         if not _looking.acquire(blocking=False):
             return dg.SkipReason("the last look has not ended")
         try:
-            webserver = settings().webserver.rstrip("/")
+            webserver = (settings().alert_link or settings().webserver).rstrip("/")
             memory = _memory(lake)
             found = survey(lake.storage, lake.ledger, lake.themes, memory)
             runs = run_problems(context.instance, webserver)

@@ -24,6 +24,9 @@ JOB = "report"
 SILENT = {JOB, "retention"}
 """Jobs after which nothing of the lake has changed."""
 
+QUIET = timedelta(seconds=20)
+"""Time without a run before the page is renewed: between the runs from a file to gold there are some seconds."""
+
 PATIENCE = timedelta(minutes=5)
 """Time after which the page is renewed although runs are working."""
 
@@ -79,17 +82,18 @@ report_job = dg.define_asset_job(
     job=report_job,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Renews the page on quality once a day, and when runs have ended: as soon as no other is working.",
+    description="Renews the page on quality once a day, and when runs have ended: as soon as none is working.",
 )
 def report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """One question to Dagster's records, nothing else."""
     known: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
     now = datetime.now(UTC)
-    last = _last_end(context.instance)
+    last, ended = _last_end(context.instance)
     if (last, now.date().isoformat()) == (known.get("last"), known.get("day")):
         return dg.SkipReason("no run has ended since")
     since = known.get("since") or now.isoformat()
-    if now - datetime.fromisoformat(since) < PATIENCE and unfinished_runs(context.instance, 1):
+    working = now - ended < QUIET or unfinished_runs(context.instance, 1)
+    if working and now - datetime.fromisoformat(since) < PATIENCE:
         # What is being built comes first.
         context.update_cursor(json.dumps({**known, "since": since}))
         return dg.SkipReason("runs are working: the page is renewed when they have ended")
@@ -97,9 +101,11 @@ def report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{JOB}:{cursor}")], cursor=cursor)
 
 
-def _last_end(instance: dg.DagsterInstance) -> str:
-    """The run that ended last, of those after which the lake may have changed."""
+def _last_end(instance: dg.DagsterInstance) -> tuple[str, datetime]:
+    """The run that ended last, of those after which the lake may have changed, and when that was."""
     # Reports end too, but never two in a row without another run between them or a day.
     records = instance.get_run_records(RunsFilter(statuses=ENDED), limit=10, order_by="update_timestamp")
-    changed = (record.dagster_run for record in records if record.dagster_run.job_name not in SILENT)
-    return next((run.run_id for run in changed), "")
+    for record in records:
+        if record.dagster_run.job_name not in SILENT:
+            return record.dagster_run.run_id, record.update_timestamp.replace(tzinfo=UTC)
+    return "", datetime.min.replace(tzinfo=UTC)

@@ -17,7 +17,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from elexxion_assets.definitions import defs
-from elexxion_assets.defs import alerts, headless, resources
+from elexxion_assets.defs import alerts, headless, report, resources
 from elexxion_assets.defs.intake import RANGE_END, RANGE_START
 from elexxion_assets.defs.report import PATIENCE, REPORT, report_sensor
 from elexxion_assets.defs.retention import purge
@@ -137,7 +137,9 @@ def test_a_pass_without_daemons_renews_the_page_as_a_materialisation(home: Path)
     assert event.asset_materialization.metadata["refused"].value == 1
 
 
-def test_the_page_is_renewed_after_runs_but_never_while_one_is_working(instance: DagsterInstance) -> None:
+def test_the_page_is_renewed_after_runs_but_never_while_one_is_working(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cursor: str | None = None
 
     def look() -> int:
@@ -153,6 +155,8 @@ def test_the_page_is_renewed_after_runs_but_never_while_one_is_working(instance:
     working = ran(instance, "crime", WORKING, **{"elexxion/worker": "elsewhere:1:1"})
     ran(instance, "election", FAILED)
     assert look() == 0
+    monkeypatch.setattr(report, "QUIET", timedelta(0))
+    assert look() == 0
     assert cursor is not None
     held = json.loads(cursor)
     assert look() == 0
@@ -163,6 +167,9 @@ def test_the_page_is_renewed_after_runs_but_never_while_one_is_working(instance:
     run = instance.get_run_by_id(working)
     assert run is not None
     instance.report_run_failed(run)
+    monkeypatch.setattr(report, "QUIET", timedelta(minutes=1))
+    assert look() == 0
+    monkeypatch.setattr(report, "QUIET", timedelta(0))
     assert look() == 1
 
 
