@@ -31,13 +31,14 @@ _STYLE = """
 .periods thead th { font-weight: 400; font-size: .8rem; color: var(--soft); }
 .periods thead span { writing-mode: vertical-rl; transform: rotate(180deg); }
 th, td { overflow-wrap: normal; } thead th { white-space: nowrap; } .scroll { margin-bottom: 1rem; }
-.name { min-width: 12rem; max-width: 26rem; overflow-wrap: anywhere; }
+.name { min-width: 15rem; max-width: 26rem; overflow-wrap: anywhere; }
 .words { min-width: 14rem; overflow-wrap: anywhere; }
 svg.meter { height: .5rem; width: 100%; min-width: 5rem; } details { margin: .3rem 0; }
 summary { cursor: pointer; color: var(--soft); } code { font: .85em ui-monospace, monospace; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .8rem 0; } a { color: var(--model); }
 .synthetic { font-weight: 600; color: var(--warn); }
-@media (max-width: 40rem) { body { padding: 1rem .8rem 3rem; } .name, .words { min-width: 9rem; } }
+@media (max-width: 40rem) { body { padding: 1rem .8rem 3rem; } .name, .words { min-width: 9rem; }
+  td:first-child, .periods th:first-child { max-width: 9rem; white-space: normal; overflow-wrap: anywhere; } }
 """
 
 
