@@ -61,7 +61,7 @@ def _makers(instance: DagsterInstance) -> set[str]:
     return found
 
 
-@dg.op(name=JOB, description="Removes the runs that ended too long ago, with their events and logs.")
+@dg.op(name="remove_old_runs", description="Removes the runs that ended too long ago, with their events and logs.")
 def remove_old_runs(context: dg.OpExecutionContext) -> None:
     """What made the present state of a table stays, however old."""
     days = settings().retention_days

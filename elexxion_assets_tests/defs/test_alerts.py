@@ -173,6 +173,14 @@ def test_the_page_is_renewed_after_runs_but_never_while_one_is_working(
     assert look() == 1
 
 
+def test_the_repository_loads_with_jobs_sensors_and_schedules() -> None:
+    repository = defs.get_repository_def()
+    repository.load_all_definitions()
+    assert {"report", "retention"} <= set(repository.job_names)
+    assert repository.get_schedule_def("retention").default_status is dg.DefaultScheduleStatus.RUNNING
+    assert repository.get_sensor_def("alerts").default_status is dg.DefaultSensorStatus.STOPPED
+
+
 def test_old_runs_go_and_nothing_becomes_missing(tmp_path: Path) -> None:
     periods = dg.DynamicPartitionsDefinition(name="toy")
     with warnings.catch_warnings():
