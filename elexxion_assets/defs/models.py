@@ -105,6 +105,8 @@ def model_asset(theme: Theme, model: Model, rows_type: dg.DagsterType) -> dg.Ass
         partitions_def=partitions(theme),
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
+        # The release is in the lake: Dagster's default IO manager refuses ranges, even of nothing.
+        dagster_type=dg.Nothing,
         group_name=theme.name,
         kinds={"lightgbm", "optuna"},
         owners=[theme.owner],

@@ -33,7 +33,13 @@ def train_models(
         for model in models:
             name = f"{theme.name}/{model.name}"
             known = periods_of(storage, theme, Layer.PLATINUM, model.table)
-            told: dict[str, Any] = {"model": name, "period": period, "said": "no features yet", "made": False, "failed": False}
+            told: dict[str, Any] = {
+                "model": name,
+                "period": period,
+                "said": "no features yet",
+                "made": False,
+                "failed": False,
+            }
             for wanted in [period] if period is not None else reversed(known):
                 progress(f"training {name} for {wanted}")
                 features = [] if wanted in known else [dg.AssetKey([theme.name, "platinum", model.table])]

@@ -151,9 +151,8 @@ def data_version(model: Model, tables: Tables, period: str) -> str:
     import pandas as pd
 
     digest = hashlib.sha256(repr((model.name, period)).encode())
-    for name in sorted(tables):
-        if name == period or model.trains(name, period):
-            frame = tables[name]
+    for name, frame in sorted(tables.items()):
+        if not frame.empty and (name == period or model.trains(name, period)):
             digest.update(name.encode())
             digest.update(pd.util.hash_pandas_object(frame[sorted(frame.columns)], index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]
