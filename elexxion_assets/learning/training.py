@@ -315,9 +315,15 @@ def _unseen(
 
 def _parts(model: Model, training: pd.DataFrame) -> np.ndarray:
     periods = training[model.period].astype(str)
-    column = periods if periods.nunique() > 1 else training[model.groups[0]].astype(str)
-    codes = np.unique(column, return_inverse=True)[1]
-    return np.asarray(codes if periods.nunique() > 1 else codes % _PARTS)
+    if periods.nunique() > 1:
+        return np.asarray(np.unique(periods, return_inverse=True)[1])
+    return groups_apart(model, training, _PARTS)
+
+
+def groups_apart(model: Model, rows: pd.DataFrame, parts: int) -> np.ndarray:
+    """Number of the part of each row: whole groups (départements) apart, or single rows where there is one group."""
+    codes = np.unique(rows[model.groups[0]].astype(str), return_inverse=True)[1]
+    return np.asarray((codes if codes.any() else np.arange(len(rows))) % parts)
 
 
 def _spread(model: Model, training: pd.DataFrame, predicted: np.ndarray) -> dict[str, Any]:
