@@ -305,8 +305,10 @@ def _unseen(
     part = _parts(model, training)
     for one in np.unique(part):
         inside, outside = training[part == one], training[part != one].reset_index(drop=True)
-        learnt = model.baseline(base).learn(outside)
-        boosters = _boosters(model, outside, base, learnt, params, seed) if boosted else {}
+        # One row alone has no other to be judged by.
+        alone = outside.empty
+        learnt = model.baseline(base).learn(inside if alone else outside)
+        boosters = _boosters(model, outside, base, learnt, params, seed) if boosted and not alone else {}
         fitted = Fitted(model=model, base=base, learnt=learnt, boosters=boosters, spread={}, params=params)
         start = _start_of_each_period(model, inside.reset_index(drop=True), base, learnt)
         predicted[part == one] = fitted.points(inside, start)

@@ -100,6 +100,7 @@ def test_one_departement_alone_trains_and_is_searched():
     assert np.isfinite(value_of(model(), alone, ("2019",), 0)({}, lambda step, found: None))
     made = fit(model(), alone).predict(frame(2020))
     assert (made["part_a_haut_90"] > made["part_a_bas_90"]).all()
+    assert fit(model(), alone.head(1)).predict(frame(2020)).notna().all(axis=None)
 
 
 def test_an_answer_is_no_feature():
