@@ -126,7 +126,7 @@ class Fitted:
         """The model that `to_text` wrote.
 
         Raises:
-            ValueError: The text is of another model, or of another list of features.
+            ValueError: The text is of another model, of another list of features, or of other intervals.
         """
         import lightgbm
 
@@ -135,6 +135,8 @@ class Fitted:
             raise ValueError(f"this is a model « {document['model']} », not « {model.name} »")
         if tuple(document["inputs"]) != input_names(model):
             raise ValueError(f"this model « {model.name} » was trained on other features: train it again")
+        if "apart" not in document["spread"]:
+            raise ValueError(f"this model « {model.name} » has intervals of an earlier version: train it again")
         boosters = {output: lightgbm.Booster(model_str=tree) for output, tree in document["boosters"].items()}
         return cls(
             model=model,

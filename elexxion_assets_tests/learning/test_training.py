@@ -81,6 +81,8 @@ def test_a_text_of_other_features_is_refused():
         Fitted.from_text(model(boosted=("inscrits",)), text)
     with pytest.raises(ValueError, match="not « autre »"):
         Fitted.from_text(model(name="autre"), text)
+    with pytest.raises(ValueError, match="intervals of an earlier version"):
+        Fitted.from_text(model(), text.replace('"apart"', '"other"'))
 
 
 def test_a_baseline_is_published_in_the_same_form():
