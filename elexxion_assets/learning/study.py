@@ -366,6 +366,8 @@ def value_of(model: Model, training: pd.DataFrame, validation: tuple[str, ...], 
 def _splits(model: Model, training: pd.DataFrame, period: str) -> Iterator[_Split]:
     import numpy as np
 
+    from elexxion_assets.learning.training import groups_apart
+
     periods = training[model.period].astype(str)
     judged = (periods == period).to_numpy()
     before = (periods < period).to_numpy()
@@ -373,10 +375,10 @@ def _splits(model: Model, training: pd.DataFrame, period: str) -> Iterator[_Spli
         yield _split(model, training[before], training[judged])
         return
     # The only period: its groups (départements) judge each other.
-    groups = np.unique(training[model.groups[0]].astype(str), return_inverse=True)[1] % 3
-    for part in np.unique(groups[judged]):
-        inside = judged & (groups == part)
-        yield _split(model, training[~inside & judged], training[inside])
+    only = training[judged]
+    groups = groups_apart(model, only, 3)
+    for part in np.unique(groups):
+        yield _split(model, only[groups != part], only[groups == part])
 
 
 def _split(model: Model, training: pd.DataFrame, judged: pd.DataFrame) -> _Split:

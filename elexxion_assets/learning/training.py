@@ -126,7 +126,7 @@ class Fitted:
         """The model that `to_text` wrote.
 
         Raises:
-            ValueError: The text is of another model, or of another list of features.
+            ValueError: The text is of another model, of another list of features, or of other intervals.
         """
         import lightgbm
 
@@ -135,6 +135,8 @@ class Fitted:
             raise ValueError(f"this is a model « {document['model']} », not « {model.name} »")
         if tuple(document["inputs"]) != input_names(model):
             raise ValueError(f"this model « {model.name} » was trained on other features: train it again")
+        if "apart" not in document["spread"]:
+            raise ValueError(f"this model « {model.name} » has intervals of an earlier version: train it again")
         boosters = {output: lightgbm.Booster(model_str=tree) for output, tree in document["boosters"].items()}
         return cls(
             model=model,
@@ -305,8 +307,10 @@ def _unseen(
     part = _parts(model, training)
     for one in np.unique(part):
         inside, outside = training[part == one], training[part != one].reset_index(drop=True)
-        learnt = model.baseline(base).learn(outside)
-        boosters = _boosters(model, outside, base, learnt, params, seed) if boosted else {}
+        # One row alone has no other to be judged by.
+        alone = outside.empty
+        learnt = model.baseline(base).learn(inside if alone else outside)
+        boosters = _boosters(model, outside, base, learnt, params, seed) if boosted and not alone else {}
         fitted = Fitted(model=model, base=base, learnt=learnt, boosters=boosters, spread={}, params=params)
         start = _start_of_each_period(model, inside.reset_index(drop=True), base, learnt)
         predicted[part == one] = fitted.points(inside, start)
@@ -315,9 +319,15 @@ def _unseen(
 
 def _parts(model: Model, training: pd.DataFrame) -> np.ndarray:
     periods = training[model.period].astype(str)
-    column = periods if periods.nunique() > 1 else training[model.groups[0]].astype(str)
-    codes = np.unique(column, return_inverse=True)[1]
-    return np.asarray(codes if periods.nunique() > 1 else codes % _PARTS)
+    if periods.nunique() > 1:
+        return np.asarray(np.unique(periods, return_inverse=True)[1])
+    return groups_apart(model, training, _PARTS)
+
+
+def groups_apart(model: Model, rows: pd.DataFrame, parts: int) -> np.ndarray:
+    """Number of the part of each row: whole groups (départements) apart, or single rows where there is one group."""
+    codes = np.unique(rows[model.groups[0]].astype(str), return_inverse=True)[1]
+    return np.asarray((codes if codes.any() else np.arange(len(rows))) % parts)
 
 
 def _spread(model: Model, training: pd.DataFrame, predicted: np.ndarray) -> dict[str, Any]:

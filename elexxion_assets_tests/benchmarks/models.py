@@ -117,6 +117,8 @@ def merged_apart(tested: Tested, merged: set[str]) -> pd.DataFrame:
 def _show(model: Model, tables: dict[str, pd.DataFrame]) -> tuple[list[pd.DataFrame], list[Tested]]:
     made, tests = [], []
     for fold in folds(model, list(tables)):
+        if any(answered(model, tables[period]).empty for period in (*fold.trained, fold.predicted)):
+            continue
         started = time.monotonic()
         tested = with_others(model, tables, fold)
         found = metrics(tested)

@@ -10,6 +10,7 @@ from elexxion_assets.declare import Feature
 from elexxion_assets.learning.evaluation import MODEL, compare, folds, metrics, try_fold
 from elexxion_assets.learning.leakage import late
 from elexxion_assets.learning.rows import as_known, training_rows
+from elexxion_assets.learning.study import value_of
 from elexxion_assets.learning.training import Fitted, fit, fit_baseline
 from elexxion_assets_tests.learning.planted_shares import OUTPUTS, frame, model, tables
 
@@ -80,6 +81,8 @@ def test_a_text_of_other_features_is_refused():
         Fitted.from_text(model(boosted=("inscrits",)), text)
     with pytest.raises(ValueError, match="not « autre »"):
         Fitted.from_text(model(name="autre"), text)
+    with pytest.raises(ValueError, match="intervals of an earlier version"):
+        Fitted.from_text(model(), text.replace('"apart"', '"other"'))
 
 
 def test_a_baseline_is_published_in_the_same_form():
@@ -92,6 +95,14 @@ def test_a_baseline_is_published_in_the_same_form():
 def test_nothing_to_train_on_is_said():
     with pytest.raises(ValueError, match="no row with an answer"):
         fit(model(), frame(2019).assign(cible_part_a=None))
+
+
+def test_one_departement_alone_trains_and_is_searched():
+    alone = frame(2019).assign(code_departement="69")
+    assert np.isfinite(value_of(model(), alone, ("2019",), 0)({}, lambda step, found: None))
+    made = fit(model(), alone).predict(frame(2020))
+    assert (made["part_a_haut_90"] > made["part_a_bas_90"]).all()
+    assert fit(model(), alone.head(1)).predict(frame(2020)).notna().all(axis=None)
 
 
 def test_an_answer_is_no_feature():
