@@ -21,9 +21,11 @@ from elexxion_assets_tests.conftest import PROJECT
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.strip().splitlines()]
+TO_COME = "2027-presidentielle-t1"
 DEMO, TESTS, *EVERYDAY = COMMANDS
 SERVERS = [command for command in EVERYDAY if " dev" in command]
-SHORT = [command for command in EVERYDAY if command not in SERVERS]
+MODELS = [command for command in EVERYDAY if TO_COME in command or "model/evaluation" in command]
+SHORT = [command for command in EVERYDAY if command not in [*SERVERS, *MODELS]]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,37 @@ def test_the_everyday_commands_work_in_the_order_of_the_readme(tmp_path: Path) -
         said += done.stdout
     assert "election/gold/communes" in said
     assert "It is election/communes" in said
+
+
+def test_the_commands_on_models_predict_a_scrutin_to_come(tmp_path: Path) -> None:
+    samples = all_themes()["election"].samples
+    assert samples is not None
+    earlier, later = tmp_path / "earlier", tmp_path / "later"
+    for folder in (earlier, later):
+        folder.mkdir()
+    of_2012 = samples(earlier, 2)[0].rename(tmp_path / "of_2012.csv")
+    given = " ".join(map(str, samples(later, 1)))
+    said = ""
+    for command in (
+        f"elexxion drop --scrutin 2012-presidentielle-t1 {of_2012}",
+        f"elexxion drop {given}",
+        "elexxion run",
+        *MODELS,
+    ):
+        done = subprocess.run(
+            ["bash", "-euc", command],
+            cwd=tmp_path,
+            env=environment() | {"ELEXXION_STUDY_TRIALS": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
+        said += done.stdout
+    assert len(MODELS) == 4
+    assert "is published" in said
+    assert "persistance" in said
+    assert (tmp_path / "card.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_a_rejected_row_is_exported_corrected_and_put_back(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import polars as pl
@@ -106,7 +106,7 @@ def model_asset(theme: Theme, model: Model, rows_type: dg.DagsterType) -> dg.Ass
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
         # The release is in the lake: Dagster's default IO manager refuses ranges, even of nothing.
-        dagster_type=dg.Nothing,
+        dagster_type=cast(dg.DagsterType, dg.Nothing),
         group_name=theme.name,
         kinds={"lightgbm", "optuna"},
         owners=[theme.owner],
