@@ -8,7 +8,6 @@ from elexxion_assets.defs import automation
 from elexxion_assets.defs.alerts import alerts_sensor
 from elexxion_assets.defs.fetch import fetch_job, fetch_schedule
 from elexxion_assets.defs.freshness import freshness_check, freshness_job, freshness_schedule
-from elexxion_assets.defs.instance import spare_disk
 from elexxion_assets.defs.intake import deliveries, input_sensor, intake_job
 from elexxion_assets.defs.models import model_assets, models_job
 from elexxion_assets.defs.report import report_asset, report_job, report_sensor
@@ -19,7 +18,6 @@ from elexxion_assets.themes import all_themes
 
 
 def _definitions() -> dg.Definitions:
-    spare_disk()
     themes = list(all_themes().values())
     with warnings.catch_warnings():
         # Single-run backfills are still called a beta, partitioned checks a preview; this project stands on both.

@@ -10,8 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
-
 from elexxion_assets.settings import settings
 
 _POSTGRES = """
@@ -31,6 +29,8 @@ def spare_disk() -> None:
     A killed process loses nothing by it. A power failure may take Dagster's records, never data: `elexxion resync`
     tells them again from the lake.
     """
+    import sqlalchemy  # paid by who opens a database, not by the definitions
+
     kept: OrderedDict[str, sqlite3.Connection] = OrderedDict()
 
     def hurry(connection: Any, _: Any) -> None:

@@ -217,8 +217,9 @@ def _judged(
         old = comparison.Published.read(storage, theme.name, table, period) if published else None
         known = periods_of(storage, theme, table.layer, table.name)
         results += comparison.against_earlier(storage, theme.name, table, period, judged, old, known)
-        change, revisions = comparison.revised(storage, theme.name, table, period, rows, inputs, old)
-        results.append(change)
+        if checks.REVISIONS in checks.check_names(table):
+            change, revisions = comparison.revised(storage, theme.name, table, period, rows, inputs, old)
+            results.append(change)
     return Staged(
         theme=theme.name,
         table=table,

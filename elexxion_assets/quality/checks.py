@@ -137,7 +137,8 @@ def check_names(table: Table) -> dict[str, tuple[str, bool]]:
     standard = [SCHEMA] if table.may_be_empty else [SCHEMA, NOT_EMPTY]
     names = {name: (STANDARD[name], name not in WARNINGS) for name in [*standard, UNIQUE_KEY]}
     names |= {check.name: (check.description, check.blocking) for check in row_checks(table)}
-    others = [VOLUME, REVISIONS]
+    # What models are shown follows from other tables: each of their releases revises it.
+    others = [VOLUME] if table.layer in (Layer.PLATINUM, Layer.MODEL) else [VOLUME, REVISIONS]
     if table.layer is Layer.SILVER and len(table.inputs) == 1:
         others.append(CONSERVATION)
     if table.totals is not None:

@@ -369,7 +369,7 @@ def test_new_features_ask_for_a_model_and_a_new_model_for_its_tables(lake: Lake)
 def test_definitions_load_without_what_trains() -> None:
     source = (
         "import sys; from elexxion_assets.definitions import defs; defs.resolve_asset_graph();"
-        "heavy = 'lightgbm optuna sklearn scipy pandas dagster_pandas pandera fastapi jinja2 boto3';"
+        "heavy = 'lightgbm optuna sklearn scipy pandas dagster_pandas pandera fastapi jinja2 boto3 sqlalchemy';"
         "print([name for name in heavy.split() if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout
