@@ -176,7 +176,9 @@ def stage(
         if provenance:
             made = _with_rescued(made, rescued)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
-        yield _judged(storage, theme, table, period, file, inputs, published, meter, counts, frames, given, cog)
+        yield _judged(
+            storage, theme, table, period, file, inputs, published, meter, counts, frames, given, cog, edition
+        )
 
 
 @contextmanager
@@ -206,11 +208,12 @@ def _judged(
     frames: Sequence[Frame] = (),
     given: Mapping[str, Frame] = MappingProxyType({}),
     cog: Mapping[str, str] = MappingProxyType({}),
+    edition: Edition | None = None,
 ) -> Staged:
     """The staged table with the result of every check: its own, against its inputs, against what was published."""
     provenance = PROVENANCE if table.layer is Layer.SILVER else ()
     rows = pl.scan_parquet(file)
-    judged = checks.judge(table, rows, provenance, communes_of(storage, table))
+    judged = checks.judge(table, rows, provenance, communes_of(storage, table, edition))
     results, revisions = judged.results, dict[str, Any]()
     if judged.profile or judged.rows:
         results += comparison.kept_whole(table, rows, judged.profile, counts, frames, given, period)
@@ -237,11 +240,11 @@ def _judged(
     )
 
 
-def communes_of(storage: Storage, table: Table) -> frozenset[str]:
-    """The communes that the codes of a table are checked against; none where they are not."""
+def communes_of(storage: Storage, table: Table, edition: Edition | None = None) -> frozenset[str]:
+    """The communes that the codes of a table are checked against, of the edition at hand; none where they are not."""
     if checks.KNOWN_COMMUNES not in checks.check_names(table):
         return frozenset()
-    edition = edition_of(storage)
+    edition = edition or edition_of(storage)
     return edition.cog.codes(edition.target)
 
 

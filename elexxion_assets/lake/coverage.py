@@ -372,7 +372,7 @@ def _reasons(rejected: pl.LazyFrame | None) -> dict[str, int]:
     reason = (
         pl.col(contract.REASON)
         .str.replace_all(r"(?s)« .*? »", "« … »")
-        .str.replace_all(r"as line [0-9]+ of", "as line … of")
+        .str.replace_all(r"as in line [0-9]+ of", "as in line … of")
     )
     counted = rejected.group_by(reason.alias("reason")).agg(pl.len().alias("rows")).collect()
     return dict(counted.sort("rows", "reason", descending=[True, False]).iter_rows())

@@ -29,7 +29,7 @@ def test_rows_are_in_silver_or_in_quarantine_by_reason(lake: Lake) -> None:
     assert found.quarantined == {
         "nombre: « … » is not a whole number": 2,
         "nombre: « … » is below 0": 1,
-        "same code_commune, annee as line … of the file": 1,
+        "code_commune, annee: the same as in line … of the file": 1,
         "1066 is outside the years 2000 to 2100": 1,
     }
     assert found.as_json()["missing"] == 0

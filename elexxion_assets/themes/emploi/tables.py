@@ -133,7 +133,8 @@ def _counts(base: Frame, year: int) -> Frame:
 
 def _rates(base: Frame, extract: Frame, year: int) -> Frame:
     """The unemployment rate of the newest census that has one for the commune; of one census, the base's own."""
-    computed = nw.when(nw.col("actifs_15_64") > 0).then(100 * nw.col("chomeurs_15_64") / nw.col("actifs_15_64"))
+    sensible = (nw.col("actifs_15_64") > 0) & (nw.col("chomeurs_15_64") <= nw.col("actifs_15_64"))
+    computed = nw.when(sensible).then(100 * nw.col("chomeurs_15_64") / nw.col("actifs_15_64"))
     of_extract = (
         _newest(extract, year)
         .group_by("place")
