@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,25 @@ from elexxion_assets_tests.small_lake import SmallLake
 CODES = clean.communes(1)
 
 
+STRICT = "tables:\n  silver/communale:\n    severity:\n      taux_en_pour_mille: block\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strict_rules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The rules of a deployment that would rather have no table than one with implausible rates."""
+    folder = tmp_path_factory.mktemp("rules")
+    (folder / "crime.yaml").write_text(STRICT, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ELEXXION_RULES", str(folder))
+        settings.cache_clear()
+        all_themes.cache_clear()
+        yield
+    settings.cache_clear()
+    all_themes.cache_clear()
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(strict_rules: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     lake = SmallLake(DirectoryStorage(folder / "elexxion-bucket"), all_themes())
     lake.drop("communale-2023.csv", clean.crime(CODES))
