@@ -105,3 +105,12 @@ def test_what_is_no_model_or_no_period_is_told_in_words(person: Person) -> None:
     assert "no model crime/nothing; there are" in person.reads("train", "crime/nothing", code=1)
     said = person.reads("train", "election", "--period", "2022", code=1)
     assert "--period: « 2022 » is not an election and its round" in said
+
+
+def test_every_trial_is_told_to_who_waits(person: Person) -> None:
+    from elexxion_assets.cli.console import open_lake
+    from elexxion_assets.defs.training import train_models
+
+    theme, told = all_themes()["election"], list[str]()
+    train_models(open_lake(), theme, [theme.model("participation")], "2032-presidentielle-t1", told.append)
+    assert any("trial 2 of 2" in words for words in told)

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 SEED = 0
 POOL = "models"
+
+WATCHER: ContextVar[Callable[[str], None] | None] = ContextVar("watcher", default=None)
+"""Who waits for a training in this process, and is told every trial."""
 UNTRAINABLE = "not trained"
 """Metadata of the observation that says why a period got no model."""
 
@@ -171,7 +175,7 @@ def _released(
         seed=SEED,
         budget=Budget(trials=chosen.study_trials, seconds=chosen.study_seconds),
         code=code,
-        progress=lambda words: context.log.info("%s", words),
+        progress=_telling(context),
     )
     made = release(model, tables, period, making, champion=_champion(context, model, there, Fitted))
     text = write_text(
@@ -249,6 +253,17 @@ def metadata_of(url: str, card: Any) -> dict[str, Any]:
             as_picture(trials_chart(search["trials"]), "value of every trial") + "\n\n" + markdown_table(weights)
         )
     return shown
+
+
+def _telling(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+    watcher = WATCHER.get()
+
+    def tell(words: str) -> None:
+        context.log.info("%s", words)
+        if watcher is not None:
+            watcher(words)
+
+    return tell
 
 
 def filled_asset(

@@ -10,7 +10,7 @@ import dagster as dg
 from elexxion_assets.declare import Layer, Model, Theme
 from elexxion_assets.defs.headless import QUIET, errors_of
 from elexxion_assets.defs.intake import add_partitions
-from elexxion_assets.defs.models import FILLED, UNTRAINABLE, model_key
+from elexxion_assets.defs.models import FILLED, UNTRAINABLE, WATCHER, model_key
 from elexxion_assets.lake.build import periods_of
 from elexxion_assets.lake.models import read_model
 from elexxion_assets.lake.storage import Storage
@@ -29,6 +29,7 @@ def train_models(
     from elexxion_assets.definitions import defs
 
     said = []
+    watching = WATCHER.set(progress)
     with dg.DagsterInstance.get() as instance:
         for model in models:
             name = f"{theme.name}/{model.name}"
@@ -47,6 +48,7 @@ def train_models(
                 if told["made"] or told["failed"]:
                     break
             said.append(told)
+    WATCHER.reset(watching)
     return said
 
 
