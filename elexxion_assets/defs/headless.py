@@ -75,11 +75,11 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
     with dg.DagsterInstance.get() as instance:
         _take_all(storage, ledger, defs, instance, done, progress)
         tried: set[str] = set()
-        while groups := [group for group in due(ledger, all_themes()) if group.key not in tried]:
-            tried |= {group.key for group in groups}
-            for group in groups:
-                for part in stretches_of(instance, group):
-                    _build(defs, instance, storage, ledger, part, done, progress)
+        # Asked anew after every group: what one leaves to do is then done together with what was to do anyway.
+        while group := next((group for group in due(ledger, all_themes()) if group.key not in tried), None):
+            tried.add(group.key)
+            for part in stretches_of(instance, group):
+                _build(defs, instance, storage, ledger, part, done, progress)
         if done.deliveries or tried:
             _report(defs, instance, progress)
     progress(f"done in {time.time() - began:.0f} s")

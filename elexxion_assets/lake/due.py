@@ -72,7 +72,10 @@ def due(ledger: Ledger, themes: Mapping[str, Theme]) -> list[Due]:
                 causes = [delivery for mark, delivery in ready.items() if _layer_of(mark) == layer]
                 asked[period] |= _from_layer(layer, _asked(ledger.storage, theme, period, causes))
         groups += _grouped(theme, asked, deliveries)
-    return sorted(groups, key=lambda group: (group.theme != REFERENCE, group.theme, group.periods))
+    looks_abroad = {name for name, theme in themes.items() if any(map(_names_abroad, theme.tables))}
+    return sorted(
+        groups, key=lambda group: (group.theme != REFERENCE, group.theme in looks_abroad, group.theme, group.periods)
+    )
 
 
 def _layer_of(mark: str) -> str:
@@ -157,17 +160,22 @@ def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:
 def settle(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], done: Due) -> None:
     """Notes that what was due has been built, and what follows from it: the marks of that are written first."""
     causes = sorted({mark.partition(".")[0] for marks in done.deliveries.values() for mark in marks})
-    found = _following(storage, themes, done) | _outdated(storage, themes, done)
-    for theme, period in sorted(found) if causes else ():
+    whole = _outdated(storage, themes, done)
+    found = {(theme, period, "") for theme, period in whole}
+    found |= {each for each in _following(storage, themes, done) if each[:2] not in whole}
+    for theme, period, layer in sorted(found) if causes else ():
         for cause in causes:
-            ledger.mark_pending(theme, period, cause)
+            ledger.mark_pending(theme, period, cause, layer)
     for period, marks in done.deliveries.items():
         ledger.clear_pending(done.theme, period, list(marks))
 
 
-def _following(storage: Storage, themes: Mapping[str, Theme], done: Due) -> set[tuple[str, str]]:
-    """Periods of tables that look back on what was built, or at its theme from another one."""
-    found: set[tuple[str, str]] = set()
+def _following(storage: Storage, themes: Mapping[str, Theme], done: Due) -> set[tuple[str, str, str]]:
+    """Periods of tables that look back on what was built, or at its theme from another one, each with its layer.
+
+    Only that layer is asked for: the delivery that is the cause may hold rows of the later period too, which are built.
+    """
+    found: set[tuple[str, str, str]] = set()
     built = set(done.tables)
     for table in themes[done.theme].tables:
         if not table.lookback or not built.intersection(table.inputs):
@@ -175,13 +183,13 @@ def _following(storage: Storage, themes: Mapping[str, Theme], done: Due) -> set[
         known = periods_of(storage, themes[done.theme], table.layer, table.name)
         for period in done.periods:
             later = [key for key in known if key > period][: table.lookback]
-            found |= {(done.theme, key) for key in later if key not in done.periods}
+            found |= {(done.theme, key, table.layer.value) for key in later if key not in done.periods}
     for theme in themes.values():
         for table in theme.tables:
             if theme.name != done.theme and built.intersection(_names_abroad(table, done.theme)):
                 own = [name.split("/") for name in table.inputs if name.count("/") == 1]
                 found |= {
-                    (theme.name, period)
+                    (theme.name, period, table.layer.value)
                     for layer, name in own
                     for period in periods_of(storage, theme, Layer(layer), name)
                 }

@@ -21,6 +21,7 @@ from elexxion_assets import cli
 from elexxion_assets.declare import Dataset, Frame, Layer, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import publish, stage, table_documents
+from elexxion_assets.lake.due import due, settle
 from elexxion_assets.lake.intake import Taken, drop, take, take_all, waiting
 from elexxion_assets.lake.ledger import Ledger, State
 from elexxion_assets.lake.storage import Conflict, DirectoryStorage, Entry, Source, Storage
@@ -162,6 +163,22 @@ def test_two_datasets_that_change_one_period_each_reach_the_periods_that_look_ba
     lake.build()
     assert published(lake, Layer.GOLD, "sums", "2021") == [("01001", 2021, 2, 12)]
     assert published(lake, Layer.GOLD, "sums2", "2021") == [("01001", 2021, 2, 22)]
+
+
+def test_a_period_built_by_a_delivery_is_only_looked_back_from_when_another_of_its_periods_is(lake: Lake) -> None:
+    lake.drop("a.csv", csv("01001;2020;1", "01001;2021;2"))
+    [both] = due(lake.ledger, THEMES)
+    first, second = both.one_by_one()
+    for part in (second, first):
+        for table in part.tables:
+            layer, name = table.split("/")
+            with stage(
+                lake.storage, lake.ledger, THEMES, TOY, TOY.table(Layer(layer), name), part.periods[0]
+            ) as staged:
+                publish(lake.storage, staged)
+        settle(lake.storage, lake.ledger, THEMES, part)
+    [left] = due(lake.ledger, THEMES)
+    assert (left.periods, left.tables) == (("2021",), ("gold/sums",))
 
 
 # Names, times and hints of the files that wait.
