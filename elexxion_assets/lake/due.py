@@ -97,6 +97,9 @@ def _asked(storage: Storage, theme: Theme, period: str, deliveries: Collection[D
         held = {facts["dataset"] for facts in delivery.tables if period in facts["periods"]}
         if delivery.theme == theme.name and held:
             tables |= _concerned(theme, held)
+            # A table is not begun by a dataset that only adds to it, and is renewed by it.
+            touched = _concerned(theme, held, begun=True) - tables
+            tables |= {name for name in touched if _published(storage, theme, name, period)}
         elif delivery.theme == theme.name:
             behind = _concerned(theme, {facts["dataset"] for facts in delivery.tables})
             back = {f"{t.layer}/{t.name}" for t in theme.tables if t.lookback} & behind
@@ -146,12 +149,12 @@ def _grouped(theme: Theme, asked: Mapping[str, set[str]], deliveries: Mapping[st
     ]
 
 
-def _concerned(theme: Theme, datasets: Iterable[str]) -> set[str]:
-    """The tables made of these datasets, directly or through other tables."""
+def _concerned(theme: Theme, datasets: Iterable[str], *, begun: bool = False) -> set[str]:
+    """The tables made of these datasets, directly or through other tables: those that they begin, or that are begun."""
     brought = {name for name in datasets if "/" not in name}
     touched = set(datasets)
     for table in theme.tables:
-        fed = table.datasets is None or not brought or brought.intersection(table.datasets)
+        fed = begun or table.datasets is None or not brought or brought.intersection(table.datasets)
         if fed and touched.intersection(table.inputs):
             touched.add(f"{table.layer}/{table.name}")
     return {name for name in touched if "/" in name}

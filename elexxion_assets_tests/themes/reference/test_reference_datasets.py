@@ -153,3 +153,17 @@ def test_an_annual_passage_table_gives_pairs_from_every_vintage(lake: SmallLake)
         (2017, "01091", "01033"),
     }
     assert lake.document("reference/silver/passage", "2024")["counts"]["quarantined"] == 0
+
+
+def test_departements_that_come_later_give_the_communes_that_are_there_their_names(lake: SmallLake) -> None:
+    lake.drop("v_commune_2024.csv", communes_of(2024), vintage="2024")
+    lake.build()
+    assert lake.rows("reference/gold/communes", "2024")["libelle_departement"].is_null().all()
+    lake.drop(
+        "v_departement_2024.csv",
+        'DEP,REG,CHEFLIEU,TNCC,NCC,NCCENR,LIBELLE\n01,84,01053,5,"AIN",Ain,Ain\n',
+        vintage="2024",
+    )
+    lake.build()
+    named = lake.rows("reference/gold/communes", "2024").filter(pl.col("code_commune") == "01004")
+    assert named["libelle_departement"].to_list() == ["Ain"]
