@@ -21,6 +21,8 @@ import polars as pl
 
 from elexxion_assets.declare import Layer, Refusal
 from elexxion_assets.geography import Cog, without_double_count
+from elexxion_assets.geography.cog import COLLECTIVITIES
+from elexxion_assets.geography.ministry import departement_of_commune
 from elexxion_assets.geography.plm import COMMUNE_OF
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.storage import Entry, Storage
@@ -38,6 +40,9 @@ BUILT_IN = "built-in edition"
 _TOLD = 3
 _KEPT = 4
 
+_ENOUGH = 0.97
+"""Share of the communes that populations must have, and of its pairs that a passage table must have right, to count."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Edition:
@@ -48,7 +53,7 @@ class Edition:
         version: The vintage, and after a dash what it is made of when it is not the package's own: equal versions carry
             codes to the same communes.
         sources: Tables of the lake that it stands on, as the inputs of a table are told.
-        left_aside: Which later tables of the lake do not count, by name and period, and why.
+        left_aside: Which tables of the lake do not count, or not whole, by name and period, and why.
     """
 
     cog: Cog
@@ -85,7 +90,7 @@ class Populations:
 
 
 def populations_of(storage: Storage) -> Populations:
-    """The populations that a lake knows: of its files, and for the years that they lack of the built-in edition."""
+    """The populations that a lake knows: of its files, and for the communes that they lack of the built-in edition."""
     held = _held(storage)
     edition = edition_of(storage)
     key = ("populations", edition.version, edition.target, _versions({POPULATION: held[POPULATION]}))
@@ -108,7 +113,10 @@ def standing(storage: Storage, table: str, period: int) -> list[str]:
     known, edition = Cog.builtin(), edition_of(storage)
     name = f"{THEME}/{Layer.SILVER}/{table}"
     if any((source["table"], source["period"]) == (name, str(period)) for source in edition.sources):
-        return [f"Codes are carried by it: the newest communes known are those of {edition.cog.newest}"]
+        said = [f"Codes are carried by it: the newest communes known are those of {edition.cog.newest}"]
+        if (table, period) in edition.left_aside:
+            said.append(f"Not all of it counts: {edition.left_aside[table, period]}")
+        return said
     if (table, period) in edition.left_aside:
         return [f"No code is carried by it, and all tables stay as they are: {edition.left_aside[table, period]}"]
     entry = _held(storage).get(table, {}).get(period)
@@ -175,7 +183,7 @@ class _Making:
         self._add_communes()
         if self.used:
             self._add_passages()
-            self._add_populations()
+        self._add_populations()
         made_of = hashlib.sha256("".join(_version(table) for _, table in self.used).encode()).hexdigest()[:8]
         return Edition(
             cog=self.cog,
@@ -232,15 +240,30 @@ class _Making:
             if strange := sorted(set(pairs["code_cible"]) - self.cog.codes(vintage)):
                 self.left[PASSAGE, vintage] = f"in {vintage} there is no commune {_some(strange)}"
                 continue
+            wrong = _contradicted(self.cog, pairs, vintage)
+            if wrong.height:
+                moved = wrong.select("code_source", "code_cible").unique().sort(pl.all()).iter_rows()
+                self.left[PASSAGE, vintage] = _some(
+                    [f"it leads from {source} to {target}, and no event known does" for source, target in moved]
+                )
+                # The pairs of a code share its figures: without one of them the others would be wrong.
+                right = pairs.join(wrong, on=["vintage", "code_source"], how="anti", nulls_equal=True)
+                if right.height < _ENOUGH * pairs.height:
+                    continue
+                pairs = right
             self.cog = dataclasses.replace(self.cog, tables=pl.concat([self.cog.tables, pairs]))
             self.used.append((entry, pairs))
 
     def _add_populations(self) -> None:
-        """Populations of later years, by which later splits are shared."""
-        last = self.known.populations["annee"].max()
+        """Populations of years that the package lacks: by those of later years, later splits are shared."""
+        years = self.known.populations["annee"].unique().to_list()
         for year, entry in self.held[POPULATION].items():
-            if isinstance(last, int) and year > last:
-                people = _read(self.storage, entry).select("code_commune", "annee", "population").drop_nulls()
+            if year in years:
+                continue
+            people = _read(self.storage, entry).select("code_commune", "annee", "population").drop_nulls()
+            if few := _too_few(self.cog, people["code_commune"]):
+                self.left[POPULATION, year] = few
+            elif self.used and year > max(years):
                 self.cog = self.cog.extended(populations=people)
                 self.used.append((entry, people.sort("code_commune")))
 
@@ -260,6 +283,28 @@ def _extended(
         *extended.inconsistencies,
     ]
     return (None, problems) if problems else (extended, ())
+
+
+def _contradicted(cog: Cog, pairs: pl.DataFrame, target: int) -> pl.DataFrame:
+    """The pairs that no known event explains, from a commune still there or to another département."""
+    source, cible = nw.col("code_source"), nw.col("code_cible")
+    still = source.is_in(sorted(cog.codes(target)))
+    away = departement_of_commune(source) != departement_of_commune(cible)
+    doubtful = nw.from_native(pairs).filter(source != cible, still | away).to_native()
+    vintages = {None, *(one for one in doubtful["vintage"].unique() if one in cog.vintages and one <= target)}
+    for vintage in vintages if doubtful.height else ():
+        doubtful = doubtful.join(cog.passage(vintage, target), on=["code_source", "code_cible"], how="anti")
+    return doubtful
+
+
+def _too_few(cog: Cog, codes: pl.Series) -> str:
+    """In words, that populations lack too many of the communes of their geography; nothing where they do not."""
+    vintage, _ = cog.likely_vintage(codes)
+    communes = {code for code in cog.codes(vintage) if not code.startswith(COLLECTIVITIES)}
+    known = len(communes.intersection(codes))
+    if known >= _ENOUGH * len(communes):
+        return ""
+    return f"it has the population of only {known} of the {len(communes)} communes of {vintage}"
 
 
 def _some(words: Sequence[str]) -> str:
@@ -309,15 +354,22 @@ def _pairs(passage: pl.DataFrame) -> pl.DataFrame:
 
 
 def _populations(storage: Storage, edition: Edition, held: Mapping[int, Entry]) -> Populations:
-    known = {year: (_read(storage, entry), f"{THEME}/{Layer.SILVER}/{POPULATION}") for year, entry in held.items()}
-    for (year,), table in Cog.builtin().populations.group_by("annee"):
-        known.setdefault(int(str(year)), (table, BUILT_IN))
-    table = pl.concat(_in_target(edition, *known[year]) for year in sorted(known)).sort("code_commune", "annee")
+    name = f"{THEME}/{Layer.SILVER}/{POPULATION}"
+    told = [
+        _in_target(edition, _read(storage, entry), name)
+        for year, entry in held.items()
+        if (POPULATION, year) not in edition.left_aside
+    ]
+    known = [_in_target(edition, year, BUILT_IN) for _, year in Cog.builtin().populations.group_by("annee")]
+    # A commune is the lake's where the lake has all of it, else the edition's, else of the lake all the same.
+    ranked = [*(year.filter("whole") for year in told), *known, *told]
+    key = ["code_commune", "annee"]
+    table = pl.concat(ranked).drop("whole").unique(key, keep="first", maintain_order=True).sort(key)
     return Populations(table=table, version=_version(table))
 
 
 def _in_target(edition: Edition, table: pl.DataFrame, source: str) -> pl.DataFrame:
-    """One year's populations in the communes of the target vintage."""
+    """One year's populations in the communes of the target vintage, and whether every part of the commune has one."""
     rows = table.select("code_commune", pl.col("annee").cast(pl.Int64), pl.col("population").cast(pl.Float64))
     vintage, _ = edition.cog.likely_vintage(rows["code_commune"])
     once = without_double_count(nw.from_native(rows.lazy()), "code_commune")
@@ -329,6 +381,20 @@ def _in_target(edition: Edition, table: pl.DataFrame, source: str) -> pl.DataFra
         carried.filter(pl.col("code_commune_cible").is_not_null())
         .group_by(code_commune="code_commune_cible", annee="annee")
         .agg(population=pl.when(counted.is_not_null().all()).then(counted.sum()))
-        .with_columns(source=pl.lit(source))
+        .with_columns(
+            source=pl.lit(source),
+            whole=pl.col("population").is_not_null()
+            & ~pl.col("code_commune").is_in(_in_parts(edition, rows["code_commune"], stated)),
+        )
         .collect(),
     )
+
+
+def _in_parts(edition: Edition, codes: pl.Series, vintage: int | None) -> list[str]:
+    """The communes of the target vintage of which these codes of an older vintage are not all."""
+    if vintage is None:
+        return []
+    there = set(codes)
+    there |= set(COMMUNE_OF.values()) - {city for part, city in COMMUNE_OF.items() if part not in there}
+    passage = edition.cog.passage(vintage, edition.target)
+    return passage.filter(~pl.col("code_source").is_in(sorted(there)))["code_cible"].unique().to_list()

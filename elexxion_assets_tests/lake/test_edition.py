@@ -249,6 +249,33 @@ def test_a_passage_table_to_communes_that_are_none_is_left_aside(lake: Lake) -> 
     assert f"in {NEXT} there is no commune 01002" in lake.why("passage.csv")
 
 
+@pytest.mark.parametrize("before", ["CODGEO_INI", f"CODGEO_{COG.newest}"], ids=["of any vintage", "of the last one"])
+def test_what_a_passage_table_says_against_the_cog_is_left_aside(lake: Lake, before: str) -> None:
+    lake.drop(f"v_commune_{NEXT}.csv", communes(gone={"01002": "01004"}, parts={"01002": "01004"}))
+    # One leaves the département, one is still a commune, 98 are right.
+    right = [code for code in sorted(COG.codes(COG.newest)) if code not in VILLAGES][:98]
+    pairs = [("01002", "75056"), ("01005", "01004"), *((code, code) for code in right)]
+    header = f"CODGEO_INI,{before},CODGEO_{NEXT}".replace("CODGEO_INI,CODGEO_INI", "CODGEO_INI")
+    source = "{0},{1}" if before == "CODGEO_INI" else "{0},{0},{1}"
+    lake.drop("passage.csv", "\n".join([header, *(source.format(*pair) for pair in pairs)]) + "\n")
+    lake.build()
+    assert lake.totals() == {"01004": 20.0, "01005": 10.0}
+    told = lake.why("passage.csv")
+    assert "Not all of it counts" in told
+    assert "it leads from 01002 to 75056, and no event known does" in told
+    assert "it leads from 01005 to 01004" in told
+
+
+def test_a_passage_table_with_little_right_is_left_aside_whole(lake: Lake) -> None:
+    lake.drop(f"v_commune_{NEXT}.csv", communes(gone={"01002": "01004"}, parts={"01002": "01004"}))
+    lake.drop("passage.csv", f"CODGEO_INI,CODGEO_{NEXT}\n01002,01005\n01004,75056\n")
+    lake.build()
+    assert lake.totals() == {"01004": 20.0, "01005": 10.0}
+    told = lake.why("passage.csv")
+    assert "No code is carried by it" in told
+    assert "it leads from 01004 to 75056" in told
+
+
 def test_populations_of_the_lake_are_given_and_make_due_only_what_uses_them(lake: Lake) -> None:
     before = lake.rows("places/gold/totals", YEAR)
     assert set(before["source"]) == {BUILT_IN}
@@ -263,6 +290,28 @@ def test_populations_of_the_lake_are_given_and_make_due_only_what_uses_them(lake
     assert set(after["source"]) == {"reference/silver/population"}
     assert dict(after.select("code_commune", "population").iter_rows()) == {c: known[c] + 1 for c in VILLAGES}
     assert lake.build() == []
+
+
+def test_populations_of_a_few_communes_leave_the_others_as_they_are(lake: Lake) -> None:
+    before = dict(lake.rows("places/gold/totals", YEAR).select("code_commune", "population").iter_rows())
+    lake.drop("base_pop.csv", "codgeo,libgeo,p23_pop\n01002,A,12\n")
+    lake.build()
+    after = lake.rows("places/gold/totals", YEAR)
+    assert dict(after.select("code_commune", "population").iter_rows()) == before | {"01002": 12}
+    assert after.filter(pl.col("source") == BUILT_IN)["code_commune"].sort().to_list() == ["01004", "01005"]
+    # Where it went into another commune, its people alone are not those of that one.
+    lake.drop(f"v_commune_{NEXT}.csv", communes(gone={"01002": "01004"}, parts={"01002": "01004"}))
+    lake.build()
+    people = dict(lake.rows("places/gold/totals", YEAR).select("code_commune", "population").iter_rows())
+    assert people == {"01004": before["01002"] + before["01004"], "01005": before["01005"]}
+
+
+def test_a_year_of_few_communes_that_the_edition_lacks_is_left_aside(lake: Lake) -> None:
+    lake.drop("base_pop.csv", "codgeo,libgeo,p24_pop\n01002,A,12\n")
+    lake.build()
+    assert set(populations_of(lake.storage).table["annee"]) == set(COG.populations["annee"])
+    assert edition_of(lake.storage).cog is COG
+    assert "it has the population of only 1 of the " in lake.why("base_pop.csv")
 
 
 def test_populations_hold_every_commune_of_the_target_once_and_no_arrondissement(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 
 import narwhals as nw
 
@@ -39,12 +40,24 @@ COG_PAGE = "https://www.insee.fr/fr/information/2560452"
 TYPES = ("COM", "COMA", "COMD", "ARM")
 
 
+def _not_ahead(year: str) -> str:
+    """The same year, unless it is later than the next one: a slip of the keyboard would date every table by it."""
+    next_year = date.today().year + 1
+    if year.isdecimal() and int(year) > next_year:
+        raise Refusal(
+            "vintage_ahead",
+            f"This file says that it is of {year}, and nothing is published yet of a year after {next_year}: correct "
+            "its name or its columns, or drop it with --vintage 2024.",
+        )
+    return year
+
+
 def _vintage_said(table: TextTable) -> str | None:
     """The vintage that the person, or else the name of the file, says; of a file in an archive, its own name first."""
     if "vintage" in table.hints:
-        return table.hints["vintage"]
+        return _not_ahead(table.hints["vintage"])
     years = re.findall(r"(?<![0-9])((?:19|20)[0-9]{2})(?![0-9])", table.file)
-    return str(years[-1]) if years else None
+    return _not_ahead(str(years[-1])) if years else None
 
 
 def period_said(table: TextTable) -> str:
@@ -237,7 +250,7 @@ def match_passage(dataset: Dataset, table: TextTable) -> Match:
 def period_of_passage(table: TextTable, rows: Frame) -> str:
     """The last vintage of an annual table; of the historical one, the vintage of the communes that it leads to."""
     years = _vintages(table)
-    return str(max(years)) if years else period_of_communes("DEPCOM")(table, rows)
+    return _not_ahead(str(max(years))) if years else period_of_communes("DEPCOM")(table, rows)
 
 
 def normalise_passage(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
@@ -304,11 +317,11 @@ def _zonage(table: TextTable) -> tuple[str, str]:
 def period_of_appartenance(table: TextTable, rows: Frame) -> str:
     """The vintage that was said, else that of the title or of the official name, else that of its communes."""
     if "vintage" in table.hints:
-        return table.hints["vintage"]
+        return _not_ahead(table.hints["vintage"])
     if titled := _TITLED.search(" ".join(table.preamble)):
-        return titled[1]
+        return _not_ahead(titled[1])
     if named := _NAMED.search(table.file):
-        return f"20{named[1]}"
+        return _not_ahead(f"20{named[1]}")
     return period_of_communes("CODGEO")(table, rows)
 
 
@@ -398,6 +411,7 @@ def unpivot_population(dataset: Dataset, frame: Frame, table: TextTable) -> Fram
     years = _years(table)
     if not years:
         raise Refusal("no_year", "one column per year, such as p23_pop")
+    _not_ahead(max(years))
     plain = [column for column in table.columns if column not in years.values()]
     parts = [
         frame.select("_line", *plain, nw.lit(year).alias(_YEAR), nw.col(column).alias(_COUNT))

@@ -110,6 +110,17 @@ def test_a_file_with_no_vintage_at_all_is_refused_in_words(lake: SmallLake) -> N
     assert "--vintage 2024" in delivery.reasons[0]["reason"]
 
 
+def test_a_vintage_after_the_next_one_is_refused_in_words(lake: SmallLake) -> None:
+    for name, text in (
+        ("v_commune_2099.csv", communes_of(2024)),
+        ("passage.csv", "CODGEO_INI,CODGEO_2099\n01001,01001\n"),
+        ("base_pop.csv", "codgeo,libgeo,p99_pop\n01001,A,12\n"),
+    ):
+        delivery = lake.drop(name, text)
+        assert delivery.state is State.REFUSED
+        assert "of 2099, and nothing is published yet" in delivery.reasons[0]["reason"]
+
+
 def communes_of(vintage: int) -> str:
     rows = "".join(f"COM,{code},84,01,X,\n" for code in sorted(COG.codes(vintage)))
     return f"TYPECOM,COM,REG,DEP,LIBELLE,COMPARENT\n{rows}COMD,01015,,,Arbignieu,01015\n"
