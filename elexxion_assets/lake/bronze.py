@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -45,30 +46,21 @@ def known_period(theme: Theme, said: nw.Expr | str) -> nw.Expr:
     return nw.when(expression.str.contains(f"^(?:{theme.periods.pattern})$")).then(expression)
 
 
-def write_bronze(
-    storage: Storage,
-    theme: Theme,
-    dataset: Dataset,
-    delivery: str,
-    position: int,
-    table: TextTable,
-    frame: pl.LazyFrame,
-    scratch: Path,
-) -> Bronze:
-    """Splits a table of text by period and writes each part whole, streaming.
+def split_by_period(
+    theme: Theme, dataset: Dataset, delivery: str, table: TextTable, frame: pl.LazyFrame, scratch: Path
+) -> dict[str, Path]:
+    """Splits a table of text by period, streaming; nothing is written to the lake, so that a refusal changes nothing.
 
     Args:
-        storage: The lake.
         theme: The theme recognised.
         dataset: The dataset recognised.
         delivery: Identifier of the delivery.
-        position: Position of the table inside the delivery.
         table: Facts about the table.
         frame: The rows, all text, with `_line`.
         scratch: An empty directory.
 
     Returns:
-        Rows per period and in quarantine, and the keys written.
+        The file of each period, `NO_PERIOD` among them.
 
     Raises:
         Refusal: the dataset cannot tell the period of the file.
@@ -84,16 +76,56 @@ def write_bronze(
         metadata={"elexxion.delivery": delivery, "elexxion.file": table.file, "elexxion.member": table.member},
         mkdir=True,
     )
-    periods: dict[str, int] = {}
-    keys: list[str] = []
-    quarantined = 0
+    found = {}
     for part in sorted(scratch.glob("_period=*/*.parquet")):
         key = unquote(part.parent.name.removeprefix("_period="))
-        if key == "__HIVE_DEFAULT_PARTITION__":
-            key, problem = NO_PERIOD, f"the period of the row cannot be told; expected {theme.periods.description}"
-        else:
-            problem = theme.periods.problem(key) or ""
-        if problem:
+        found[NO_PERIOD if key == "__HIVE_DEFAULT_PARTITION__" else key] = part
+    return found
+
+
+def rows_by_period(theme: Theme, parts: Mapping[str, Path]) -> dict[str, int]:
+    """Rows of each period of a table that was split; those that bronze does not take are left out."""
+    return {
+        period: int(pl.scan_parquet(part).select(pl.len()).collect().item())
+        for period, part in parts.items()
+        if not _problem(theme, period)
+    }
+
+
+def _problem(theme: Theme, period: str) -> str:
+    if period == NO_PERIOD:
+        return f"the period of the row cannot be told; expected {theme.periods.description}"
+    return theme.periods.problem(period) or ""
+
+
+def write_bronze(
+    storage: Storage,
+    theme: Theme,
+    dataset: Dataset,
+    delivery: str,
+    position: int,
+    table: TextTable,
+    parts: Mapping[str, Path],
+) -> Bronze:
+    """Writes the rows of each period whole.
+
+    Args:
+        storage: The lake.
+        theme: The theme recognised.
+        dataset: The dataset recognised.
+        delivery: Identifier of the delivery.
+        position: Position of the table inside the delivery.
+        table: Facts about the table.
+        parts: The file of each period.
+
+    Returns:
+        Rows per period and in quarantine, and the keys written.
+    """
+    periods = rows_by_period(theme, parts)
+    keys: list[str] = []
+    quarantined = 0
+    for period, part in parts.items():
+        if problem := _problem(theme, period):
             quarantined += quarantine(
                 storage,
                 set_apart(pl.scan_parquet(part)).with_columns(
@@ -104,12 +136,11 @@ def write_bronze(
                 delivery=delivery,
                 file=table.file,
                 member=table.member,
-                period=key,
+                period=period,
                 position=position,
             )
             continue
-        periods[key] = int(pl.scan_parquet(part).select(pl.len()).collect().item())
-        written = layout.bronze_key(theme.name, dataset.name, key, delivery, position)
+        written = layout.bronze_key(theme.name, dataset.name, period, delivery, position)
         storage.write(written, part)
         keys.append(written)
     return Bronze(periods=periods, quarantined=quarantined, keys=keys)

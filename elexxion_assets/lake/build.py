@@ -694,10 +694,15 @@ class _Contracted:
         releases: dict[str, Counter[Any]] = {}
         for (release, _), counts in zip(deliveries, held, strict=True):
             releases.setdefault(release, Counter()).update(counts)
+        # The newest release that is whole beside the one before it; with it goes all that is older, patched or not.
+        since: dict[Any, str] = {}
+        before: dict[Any, int] = {}
+        for release, found in releases.items():
+            since |= {p: release for p, count in found.items() if 2 * count >= before.get(p, 0)}
+            before |= found
         kept = []
         for (release, frame), counts in zip(deliveries, held, strict=True):
-            newer = [found for other, found in releases.items() if other > release]
-            replaced = [p for p in counts if any(2 * found[p] >= releases[release][p] for found in newer)]
+            replaced = [p for p in counts if release < since[p]]
             self.counts["older_release"] += sum(counts[p] for p in replaced)
             if len(replaced) < len(counts):
                 kept.append(nw.from_native(frame).filter(~part.is_in(replaced)).to_native() if replaced else frame)

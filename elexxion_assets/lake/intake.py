@@ -24,7 +24,7 @@ import polars as pl
 from elexxion_assets.declare import Dataset, Layer, Refusal, Table, TextTable, Theme
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.archive import raw_file
-from elexxion_assets.lake.bronze import Bronze, write_bronze
+from elexxion_assets.lake.bronze import Bronze, rows_by_period, split_by_period, write_bronze
 from elexxion_assets.lake.build import CORRECTS, NAME, text_table
 from elexxion_assets.lake.corrections import corrections_of, is_correction, read_correction, write_correction
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
@@ -288,19 +288,24 @@ def _read(
         if delivery.state in {State.SEEN, State.LANDED}:
             delivery = ledger.advance(delivery, State.LANDED, theme=theme.name, raw=raw, hints=dict(hints))
         before = delivery.tables
+        split: list[dict[str, Path]] = []
+        try:
+            # All that can refuse comes before anything that an earlier reading left is touched.
+            for position, (table, frame, dataset) in enumerate(found):
+                scratch_of_table = Path(scratch) / f"bronze-{position}"
+                scratch_of_table.mkdir()
+                split.append(split_by_period(theme, dataset, delivery.id, table, frame, scratch_of_table))
+                dataset.release(table, rows_by_period(theme, split[-1]))
+        except Refusal as refusal:
+            return _refuse(storage, ledger, delivery, file, [refusal])
         for facts in before:
             # Rows that this reading rejects again are written again, here and when the tables are built.
             for entry in storage.list(f"{layout.QUARANTINE}{theme.name}/{facts['dataset']}/{delivery.id}/"):
                 storage.delete(entry.key)
         read: list[dict[str, Any]] = []
-        try:
-            for position, (table, frame, dataset) in enumerate(found):
-                parts = Path(scratch) / f"bronze-{position}"
-                parts.mkdir()
-                bronze = write_bronze(storage, theme, dataset, delivery.id, position, table, frame, parts)
-                read.append(_facts(dataset, table, bronze))
-        except Refusal as refusal:
-            return _refuse(storage, ledger, delivery, file, [refusal])
+        for position, ((table, _, dataset), parts) in enumerate(zip(found, split, strict=True)):
+            bronze = write_bronze(storage, theme, dataset, delivery.id, position, table, parts)
+            read.append(_facts(dataset, table, bronze))
     _correct_again(storage, ledger, themes, replace(delivery, state=State.READ, theme=theme.name, tables=read))
     for period in sorted({period for facts in read for period in facts["periods"]}):
         ledger.mark_pending(theme.name, period, delivery.id)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import narwhals as nw
+import openpyxl
 import polars as pl
 import pytest
 
-from elexxion_assets.declare import Layer
+from elexxion_assets.declare import Layer, Refusal, TextTable
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.due import due
 from elexxion_assets.lake.intake import Taken, initialise
@@ -18,7 +21,7 @@ from elexxion_assets.lake.replay import NothingSelected, mark, read_marked, sele
 from elexxion_assets.lake.reset import empty, own_objects
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets_tests.lake.test_intake_to_gold import Lake
-from elexxion_assets_tests.toy import THEMES, csv
+from elexxion_assets_tests.toy import THEMES, TOY, counts, csv
 
 
 @pytest.fixture
@@ -104,6 +107,39 @@ def test_a_refused_file_is_read_once_its_reason_is_gone(lake: Lake) -> None:
     assert again.state is State.READ
     lake.build()
     assert lake.rows(Layer.SILVER, "facts", "2023") == [("01003", 2023, 9)]
+
+
+def test_a_refused_reading_leaves_what_the_one_before_made(lake: Lake) -> None:
+    content = csv("01003;2023;9", "BAD;2023;1", "01003;20;1")
+    lake.drop("c.csv", content)
+    lake.build()
+    before = {entry.key: entry.etag for entry in lake.storage.list("quarantine/")}
+    assert len(before) == 2
+    [again] = lake.drop("c again.csv", content, refuse="yes")
+    assert (again.state, again.reasons[0]["rule"]) == (State.READ, "told_to")
+    assert {entry.key: entry.etag for entry in lake.storage.list("quarantine/")} == before
+    assert lake.build() == []
+
+
+def test_a_sheet_that_is_refused_leaves_the_bronze_of_the_others(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def period(table: TextTable) -> nw.Expr | str:
+        if table.member == "second" and table.hints.get("refuse"):
+            raise Refusal("told_to", "it was said to refuse this sheet")
+        return nw.col("annee")
+
+    monkeypatch.setitem(THEMES, "toy", replace(TOY, datasets=(replace(counts, period=period),)))
+    book, written = openpyxl.Workbook(), io.BytesIO()
+    for name, code in (("first", "01003"), ("second", "01004")):
+        sheet = book.create_sheet(name)
+        sheet.append(["CODGEO", "annee", "nombre"])
+        sheet.append([code, "2023", 9])
+    book.save(written)
+    [read] = lake.drop("c.xlsx", written.getvalue())
+    before = {key: lake.storage.stat(key) for facts in read.tables for key in facts["bronze"]}
+    assert len(before) == 2
+    [again] = lake.drop("d.xlsx", written.getvalue(), refuse="yes")
+    assert again.reasons[0]["rule"] == "told_to"
+    assert {key: lake.storage.stat(key) for key in before} == before
 
 
 def test_an_archive_stands_for_its_members(lake: Lake) -> None:

@@ -231,6 +231,23 @@ def test_a_later_month_of_one_departement_replaces_that_one_alone(lake, tmp_path
     assert silver["_delivery"].value_counts()["count"].sort().to_list() == [3, 20, 37]
 
 
+def test_what_replaces_a_month_replaces_the_months_before_it(lake, tmp_path: Path) -> None:
+    ain = [place for place in places() if place.departement == "01"]
+    for month, rows in ((6, 100), (7, 40), (8, 20)):
+        write_register(
+            tmp_path / f"rna_waldec_20240{month}01_dpt_01.csv", rows, month, where=ain, snapshot=date(2024, month, 1)
+        )
+    june, july, august = sorted(tmp_path.glob("*.csv"))
+    lake.take(june, july)
+    origins = lake.registre("2024")["_delivery"].value_counts()["count"]
+    assert origins.max() < 100
+    assert 40 in origins
+    lake.take(august)
+    silver, staged = lake.build(Layer.SILVER, "registre", "2024")
+    assert silver.height == 20
+    assert staged.counts["older_release"] == 140
+
+
 def test_a_national_release_replaces_every_departement_and_samples_lose_whole(lake, tmp_path: Path) -> None:
     june, july, made_up = (
         tmp_path / name
