@@ -78,7 +78,7 @@ def _broken_values(dataset: Dataset, table: TextTable) -> list[str]:
         if 10 * len(wrong) > len(values) and len(wrong) > min(1, len(values) - 1):
             broken.append(
                 f"{len(wrong)} of {len(values)} sampled values of « {column.name} » ({column.description}) "
-                f"do not fit, such as « {wrong[0][:40]} »"
+                f"do not fit, such as « {'***' if dataset.personal else wrong[0][:40]} »"
             )
     return broken
 
@@ -202,6 +202,11 @@ class Dataset:
     part: nw.Expr | None = None
     counted: str = ""
     other_keys: tuple[str, ...] = ()
+
+    @property
+    def personal(self) -> bool:
+        """Whether some values are personal; cells may have slid, so that none of them is shown as an example."""
+        return any(column.personal for column in self.columns)
 
     @property
     def rescued(self) -> frozenset[str]:

@@ -21,6 +21,9 @@ storage:
 
 _KEPT_OPEN = 8
 
+_FOLDERS = ("history", "schedules", "storage")
+"""Where Dagster keeps its SQLite files under its home, which may be the home of other things too."""
+
 
 @cache
 def spare_disk() -> None:
@@ -38,7 +41,7 @@ def spare_disk() -> None:
         if home is None or not isinstance(connection, sqlite3.Connection):
             return
         file = connection.execute("PRAGMA database_list").fetchone()[2]
-        if not file.startswith(os.path.realpath(home)):
+        if not any(Path(file).is_relative_to(Path(home, folder).resolve()) for folder in _FOLDERS):
             return
         connection.execute("PRAGMA synchronous = OFF")
         if file not in kept:

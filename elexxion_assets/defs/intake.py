@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import dagster as dg
@@ -26,6 +26,8 @@ from elexxion_assets.lake.storage import Entry
 from elexxion_assets.settings import settings
 
 ATTEMPTS = 3
+MOST_ATTEMPTS = 100
+"""Failed runs that are counted; the pause is the longest long before."""
 UNMARKED_SECONDS = 120
 BATCH = "elexxion/batch"
 DUE = "elexxion/due"
@@ -40,6 +42,7 @@ _UNFINISHED = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
+_ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
 
 @dg.asset(
@@ -219,6 +222,15 @@ def _ended(instance: DagsterInstance, run: DagsterRun) -> DagsterRun:
     return instance.get_run_by_id(run.run_id) or run
 
 
+def _failed_in_a_row(instance: DagsterInstance, tag: str, value: str) -> int:
+    """How many runs with a tag failed or were canceled since the last that succeeded.
+
+    The same files may be dropped again, and taken again, any number of times.
+    """
+    runs = instance.get_runs(RunsFilter(tags={tag: value}, statuses=_ENDED), limit=MOST_ATTEMPTS)
+    return sum(1 for _ in takewhile(lambda run: run.status is not DagsterRunStatus.SUCCESS, runs))
+
+
 def _may_try(instance: DagsterInstance, tag: str, value: str, attempts: int) -> bool:
     """Whether it is time for one more run: at once at first, then after pauses that grow to an hour."""
     if attempts < ATTEMPTS:
@@ -238,8 +250,9 @@ def _intake_request(instance: DagsterInstance, lake: LakeResource) -> dg.RunRequ
     said = "\n".join([*(f"{entry.key} {entry.etag}" for entry in waiting_files), *readings])
     batch = hashlib.sha256(said.encode()).hexdigest()[:16]
     attempt = instance.get_runs_count(RunsFilter(tags={BATCH: batch}))
-    if not _may_try(instance, BATCH, batch, attempt):
-        return dg.SkipReason(f"{attempt} runs failed to take the same files: waiting before the next; see job intake")
+    failed = _failed_in_a_row(instance, BATCH, batch)
+    if not _may_try(instance, BATCH, batch, failed):
+        return dg.SkipReason(f"{failed} runs failed to take the same files: waiting before the next; see job intake")
     return dg.RunRequest(run_key=f"{batch}:{attempt}", job_name="intake", tags={BATCH: batch, **BY_INTAKE})
 
 

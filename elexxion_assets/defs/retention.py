@@ -27,9 +27,10 @@ def purge(instance: DagsterInstance, before: datetime) -> int:
     Returns:
         The number of runs removed.
     """
-    old = list(islice(_ended(instance, before), AT_ONCE))
-    needed = _makers(instance) if old else set()
-    removed = [run for run in old if run not in needed]
+    if next(_ended(instance, before), None) is None:
+        return 0
+    needed = _makers(instance)
+    removed = list(islice((run for run in _ended(instance, before) if run not in needed), AT_ONCE))
     for run in removed:
         instance.compute_log_manager.delete_logs(prefix=[run])
         instance.delete_run(run)

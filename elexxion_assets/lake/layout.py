@@ -16,6 +16,12 @@ CLOSED = "quarantine/closed/"
 """Rejected rows that a correction took, as they were."""
 MODELS = "models/"
 REPORTS = "reports/"
+NAMES = {
+    ARCHIVE: r"\d{4}-\d\d_\w+\.(?:tar\.gz|json)",
+    MODELS: r"[^/]+/[^/]+/[^/]+(?:\.(?:json|html)|/[0-9a-f]{16}\.txt)",
+    REPORTS: r"(?:quality\.(?:html|json)|(?:memory|versions)\.json|deliveries/[^/]+\.json)",
+}
+"""The names, as regular expressions, that the lake gives under prefixes where people may keep files of theirs."""
 COMPANION = ".elexxion.json"
 """Suffix of the object that carries what a person said of the file dropped beside it."""
 

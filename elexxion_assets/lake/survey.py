@@ -22,8 +22,8 @@ EXAMPLES = 5
 
 _LAYERS = (Layer.SILVER, Layer.GOLD, Layer.PLATINUM, Layer.MODEL)
 _PUBLISHED, _REFUSED = ".json", ".refused"
-_SHAPE = 1
-"""Changes with what is remembered of an object."""
+_SHAPE = 2
+"""Changes with what is remembered of an object, and with what is told of it."""
 
 _MEMORY = layout.report_key("memory.json")
 
@@ -37,7 +37,7 @@ class Survey:
         tables: A document per published table and period: rows, bytes, checks, history, cost, `deliveries`.
         refused: The same for what was last refused and not published since.
         rejected: Per file of quarantine: theme, dataset, delivery, period, rows, and `rules`: column, rule, count,
-            examples (line, reason). Personal values are masked.
+            examples (line, reason). Of a dataset with personal columns no reason is shown.
         damaged: Objects that could not be read, with the reason.
         versions: By delivery, what changes whenever anything here that speaks of it does.
     """
@@ -137,7 +137,7 @@ def survey(storage: Storage, ledger: Ledger, themes: Mapping[str, Theme], memory
         refused=documents[_REFUSED],
         rejected=rejected,
         damaged=memory.damaged,
-        versions={identifier: " ".join(sorted(found)) for identifier, found in versions.items()},
+        versions={identifier: " ".join([str(_SHAPE), *sorted(found)]) for identifier, found in versions.items()},
     )
 
 
@@ -193,15 +193,8 @@ def _rejected(storage: Storage, themes: Mapping[str, Theme], key: str) -> dict[s
         rows = pl.scan_parquet(path)
         known = rows.collect_schema().names()
         told = [pl.col(name) if name in known else pl.lit("").alias(name) for name in (COLUMN, RULE)]
-        personal = _personal(themes, theme, dataset)
-        columns = pl.col(COLUMN).str.split(";")
-        hidden = columns.list.eval(pl.element().is_in(personal)).list.any()
-        shown = rows.select("_line", *told, pl.col(REASON).str.slice(0, 300)).select(
-            "_line",
-            pl.when(hidden).then(pl.lit("***")).otherwise(pl.col(REASON)).alias("reason"),
-            columns,
-            pl.col(RULE).str.split(";"),
-        )
+        reason = pl.lit("***") if _personal(themes, theme, dataset) else pl.col(REASON).str.slice(0, 300)
+        shown = rows.select("_line", *told, reason.alias("reason")).with_columns(pl.col(COLUMN, RULE).str.split(";"))
         rules = (
             shown.explode(COLUMN, RULE)
             .group_by(COLUMN, RULE)
@@ -223,7 +216,7 @@ def _rejected(storage: Storage, themes: Mapping[str, Theme], key: str) -> dict[s
     }
 
 
-def _personal(themes: Mapping[str, Theme], theme: str, dataset: str) -> list[str]:
-    """The columns of a dataset whose values are not shown."""
+def _personal(themes: Mapping[str, Theme], theme: str, dataset: str) -> bool:
+    """Whether no value of a dataset is shown."""
     known = themes[theme].datasets if theme in themes else ()
-    return [column.name for found in known if found.name == dataset for column in found.columns if column.personal]
+    return any(found.personal for found in known if found.name == dataset)

@@ -279,9 +279,19 @@ def _schema_problem(table: Table, frame: pl.LazyFrame, provenance: Sequence[str]
 
 def examples(table: Table, rows: pl.LazyFrame, limit: int = EXAMPLES) -> list[dict[str, Any]]:
     """A few rows for people, without personal data."""
-    masks = masks_of(table.columns, rows.collect_schema().names())
+    known = rows.collect_schema().names()
+    masks = masks_of(table.columns, known)
+    if any(column.personal for column in table.columns):
+        # Cells may have slid, and free text takes whatever comes.
+        masks += [_hidden(column.name) for column in table.columns if column.name in known and _is_free(table, column)]
     found = nw.from_native(rows.head(limit))
     return (found.with_columns(*masks) if masks else found).collect().rows(named=True)
+
+
+def _is_free(table: Table, column: Column) -> bool:
+    """Whether a column, not masked by itself and not of the key, may hold any text."""
+    closed = column.pattern or column.isin or column.personal or column.name in table.key
+    return column.kind is Kind.TEXT and not closed
 
 
 def masks_of(columns: Sequence[Column], known: Collection[str]) -> list[nw.Expr]:

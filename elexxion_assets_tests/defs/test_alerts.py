@@ -17,7 +17,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from elexxion_assets.definitions import defs
-from elexxion_assets.defs import alerts, headless, report, resources
+from elexxion_assets.defs import alerts, headless, report, resources, retention
 from elexxion_assets.defs.intake import RANGE_END, RANGE_START
 from elexxion_assets.defs.report import PATIENCE, REPORT, report_sensor
 from elexxion_assets.defs.retention import purge
@@ -179,6 +179,23 @@ def test_the_repository_loads_with_jobs_sensors_and_schedules() -> None:
     assert {"report", "retention"} <= set(repository.job_names)
     assert repository.get_schedule_def("retention").default_status is dg.DefaultScheduleStatus.RUNNING
     assert repository.get_sensor_def("alerts").default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_old_runs_go_though_all_newer_ones_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(3):
+            create_run_for_test(instance, status=DagsterRunStatus.FAILURE)
+        for name in ("a", "b"):
+
+            @dg.asset(name=name)
+            def made() -> None:
+                pass
+
+            dg.materialize([made], instance=instance)
+        later = datetime.now(UTC) + timedelta(days=1)
+        assert [purge(instance, later) for _ in range(3)] == [2, 1, 0]
+        assert instance.get_runs_count() == 2
 
 
 def test_old_runs_go_and_nothing_becomes_missing(tmp_path: Path) -> None:

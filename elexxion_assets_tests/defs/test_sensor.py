@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,20 @@ def test_files_that_fail_for_days_are_still_asked_for_under_new_keys(
         ran(instance, "intake", DagsterRunStatus.FAILURE, dict(request.tags))
         later(monkeypatch, 86_400)
     assert len(set(keys)) == len(keys), "Dagster ignores a key that it has seen"
+
+
+def test_files_that_were_taken_are_taken_again_at_once(
+    lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What S3 says of a file that is dropped again is the same.
+    monkeypatch.setattr(sensor, "waiting", lambda *_: iter([Entry("input/a.csv", 1, datetime.now(UTC), "same")]))
+    keys = []
+    for _ in range(5):
+        request = sensor._intake_request(instance, resource(lake))
+        assert isinstance(request, dg.RunRequest)
+        keys.append(request.run_key)
+        ran(instance, "intake", DagsterRunStatus.SUCCESS, dict(request.tags))
+    assert len(set(keys)) == len(keys)
 
 
 def _dead_worker() -> str:

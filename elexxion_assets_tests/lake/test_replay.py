@@ -167,7 +167,8 @@ def test_a_mark_of_a_reading_is_no_mark_of_a_theme(lake: Lake) -> None:
 
 def test_a_reset_leaves_what_is_not_its_own(storage: Storage) -> None:
     initialise(storage, THEMES)
-    foreign = ["backup.tar", "inputs/x.csv", "notebooks/mine.ipynb", "other/raw/x", "raw.txt", "scripts/mine.py"]
+    foreign = ["archive/photos.zip", "backup.tar", "inputs/x.csv", "models/mine.pkl", "notebooks/mine.ipynb"]
+    foreign += ["other/raw/x", "raw.txt", "reports/mine.pdf", "scripts/mine.py"]
     own = [
         "input/waiting.csv",
         "raw/toy/x_a.csv",
@@ -175,6 +176,13 @@ def test_a_reset_leaves_what_is_not_its_own(storage: Storage) -> None:
         "metadata/ledger/00/00000000.json",
         "quarantine/toy/counts/x/2020.parquet",
         "archive/2020-01_0.tar.gz",
+        "archive/2020-01_0.json",
+        layout.report_key("quality.html"),
+        layout.report_key("memory.json"),
+        layout.delivery_report_key("x"),
+        layout.model_key("toy", "model", "2020", "json"),
+        layout.model_key("toy", "model", "2020", "html"),
+        layout.model_text_key("toy", "model", "2020", "0123456789abcdef"),
     ]
     for key in [*foreign, *own]:
         storage.write(key, b"x")

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from elexxion_assets.declare import Column, Kind
 from elexxion_assets.lake import layout
+from elexxion_assets.lake.alerting import lake_problems
 from elexxion_assets.lake.build import note_refusal, stage
 from elexxion_assets.lake.reports import renew
 from elexxion_assets.lake.storage import DirectoryStorage, Storage
+from elexxion_assets.lake.survey import Memory, survey
 from elexxion_assets_tests.small_lake import SmallLake
 from elexxion_assets_tests.toy import CODE, THEMES, TOY, counts, csv
 
@@ -130,6 +133,27 @@ def test_personal_values_are_in_no_report(tmp_path: Path) -> None:
     assert [rule["examples"][0]["reason"] for rule in document(lake, delivery.id)["rules"]] == ["***"]
     for entry in lake.storage.list(layout.REPORTS):
         assert b"987654" not in lake.storage.read(entry.key), entry.key
+
+
+def test_a_cell_that_slid_is_in_no_report_no_refusal_and_no_alert(tmp_path: Path) -> None:
+    secret = Column(name="mel", kind=Kind.TEXT, description="Address", required=False, personal=True)
+    dataset = dataclasses.replace(counts, columns=(*counts.columns, secret))
+    theme = dataclasses.replace(TOY, datasets=(dataset,))
+    lake = SmallLake(DirectoryStorage(tmp_path / "lake"), {"toy": theme})
+    header, mail = "CODGEO;annee;nombre;mel\n", "jeanne@example.org"
+    refused = lake.drop("a.csv", (header + f"01001;2020;{mail};\n01002;2020;{mail};\n").encode())
+    assert "sampled values of « nombre »" in refused.reasons[0]["reason"]
+    rows = "".join(f"{code:05};2020;1;\n" for code in range(1001, 1020))
+    lake.drop("b.csv", (header + rows + f"01030;2020;{mail};\n").encode())
+    lake.build()
+    assert [rule["column"] for rule in report(lake)["quarantine"]] == ["nombre"]
+    for prefix in (layout.REPORTS, "metadata/"):
+        for entry in lake.storage.list(prefix):
+            assert mail.encode() not in lake.storage.read(entry.key), entry.key
+    found = survey(lake.storage, lake.ledger, lake.themes, Memory())
+    problems = lake_problems(found, lake.themes, TODAY, "")
+    assert "***" in problems[f"refused:{refused.id}"].words
+    assert mail not in str(problems)
 
 
 def test_a_damaged_object_is_told_and_hides_nothing_else(lake: SmallLake) -> None:
