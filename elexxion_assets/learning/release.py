@@ -1,8 +1,9 @@
 """A release of a model for one period: trained, tested over time, judged, beside the one that it would replace.
 
 What is published is decided here. A model is published only where it beat the best baseline in every fold; otherwise
-the baseline is. A newly trained model (the challenger) takes the place of the one that is there (the champion) only if
-it is not worse.
+the baseline is. The parameters of a newly trained model (the challenger) take the place of those that are there (the
+champion's) only if they are not worse on the last period before. Whichever stay are trained on today's rows: what is
+published is what the folds have judged, and the answers of the period itself choose nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from elexxion_assets.learning.evaluation import (
     metrics,
     try_fold,
 )
-from elexxion_assets.learning.rows import answered, as_known, training_rows
+from elexxion_assets.learning.rows import answered, as_known, last_period, training_rows
 from elexxion_assets.learning.study import Budget, Tuned, search, value_of
 from elexxion_assets.learning.training import Fitted, fit, fit_baseline, national
 
@@ -59,13 +60,15 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Which of two models stays.
+    """The parameters of which of two models stay.
 
     Attributes:
-        replaces: Whether the challenger takes the place of the champion.
+        replaces: Whether those of the challenger take the place of the champion's.
         reason: In words.
         champion: Headline of the champion, None where it could not be measured.
         challenger: Headline of the challenger on the same rows.
+
+    Both are of their parameters, trained on the same rows before the last period of the training rows.
     """
 
     replaces: bool
@@ -81,10 +84,10 @@ class Release:
     Attributes:
         model: The declaration.
         period: The period predicted.
-        fitted: The model that stays, champion or challenger.
+        fitted: The model with the parameters that stay, champion's or challenger's, trained on the rows.
         baseline: The best baseline, trained on the same rows.
         verdict: What is published.
-        decision: Which of champion and challenger stayed.
+        decision: Whether the parameters of champion or challenger stayed.
         tested: Every fold, in order; the period itself last where its answers are known.
         tuned: The search of the challenger's parameters; None without one.
         data: Digest of the rows.
@@ -182,10 +185,13 @@ def release(model: Model, tables: Tables, period: str, making: Making, champion:
     tuned = _tuned(model, training, period, making)
     making.progress(f"{model.name} {period}: training on {len(training):,} rows")
     challenger = fit(model, training, tuned.params if tuned else None, making.seed)
-    decision = _decided(model, tables, period, training, champion, challenger)
-    fitted = challenger if decision.replaces or champion is None else champion
+    decision = _decided(model, training, champion, challenger)
+    kept = None
+    if champion is not None and not decision.replaces and champion.params != challenger.params:
+        kept = champion.params
+    fitted = challenger if kept is None else fit(model, training, kept, making.seed)
     baselines = {b.name: fit_baseline(model, b.name, training, making.seed) for b in model.baselines}
-    tested = [_tested(model, tables, fold, making) for fold in _earlier(model, tables, period)]
+    tested = [_tested(model, tables, fold, making, kept) for fold in _earlier(model, tables, period)]
     if not answered(model, tables[period]).empty:
         tested.append(_own(model, tables, period, fitted.periods, {MODEL: fitted, **baselines}))
     verdict = judge(model, tested)
@@ -239,7 +245,7 @@ def _tuned(model: Model, training: pd.DataFrame, period: str, making: Making) ->
     rows = pd.util.hash_pandas_object(training[sorted(training.columns)], index=False).to_numpy().tobytes()
     told = repr((making.code, lightgbm.__version__, model.params, model.search, model.objective, model.headline))
     version = hashlib.sha256(rows + told.encode()).hexdigest()[:12]
-    last = max(training[model.period].astype(str))
+    last = last_period(model, training)
     return search(
         f"{making.scope}/{model.name}/{period}/{version}",
         model.search,
@@ -255,10 +261,10 @@ def _tuned(model: Model, training: pd.DataFrame, period: str, making: Making) ->
 
 
 def _earlier(model: Model, tables: Tables, period: str) -> list[Fold]:
-    """The folds whose answers were known before the period."""
+    """The folds whose answers were known before the period, in the order of time."""
     return [
         fold
-        for fold in folds(model, list(tables))
+        for fold in folds(model, sorted(tables, key=model.asked))
         if fold.predicted != period
         and model.trains(fold.predicted, period)
         and not answered(model, tables[fold.predicted]).empty
@@ -266,11 +272,17 @@ def _earlier(model: Model, tables: Tables, period: str) -> list[Fold]:
     ]
 
 
-def _tested(model: Model, tables: Tables, fold: Fold, making: Making) -> Tested:
-    """An earlier fold, with parameters searched before it: its answers chose nothing."""
+def _tested(model: Model, tables: Tables, fold: Fold, making: Making, kept: Mapping[str, Any] | None) -> Tested:
+    """An earlier fold, with parameters searched before it: its answers chose nothing.
+
+    Parameters that are kept are tested too, but may have been chosen by its answers: the worse of both is the fold.
+    """
     making.progress(f"{model.name}: testing on {fold.predicted}")
     tuned = _tuned(model, training_rows(model, tables, fold.predicted), fold.predicted, making)
-    return try_fold(model, tables, fold, tuned.params if tuned else None, making.seed)
+    tested = try_fold(model, tables, fold, tuned.params if tuned else None, making.seed)
+    if kept is None:
+        return tested
+    return min(tested, try_fold(model, tables, fold, kept, making.seed), key=lambda one: compare(one).low)
 
 
 def _own(model: Model, tables: Tables, period: str, trained: tuple[str, ...], made: Mapping[str, Fitted]) -> Tested:
@@ -304,34 +316,24 @@ def without_answers(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns=[column for column in rows if str(column).startswith("cible_")])
 
 
-def _decided(
-    model: Model, tables: Tables, period: str, training: pd.DataFrame, champion: Fitted | None, challenger: Fitted
-) -> Decision:
+def _decided(model: Model, training: pd.DataFrame, champion: Fitted | None, challenger: Fitted) -> Decision:
+    """The parameters of both are judged on the last period of the training rows: boosters of other rows never stay."""
     if champion is None:
         return Decision(replaces=True, reason="the first model of this period")
     if champion.to_text() == challenger.to_text():
         return Decision(replaces=False, reason="the same rows and code gave the same model again")
-    rows = answered(model, as_known(model, tables[period]))
-    if rows.empty:
-        return _decided_before(model, training, champion, challenger)
-    tested = _own(model, tables, period, challenger.periods, {"champion": champion, "challenger": challenger})
-    measure = METRICS[model.headline]
-    old, new = (measure(model, tested.rows, tested.predictions[name]) for name in ("champion", "challenger"))
-    return _chosen(model, old, new, f"on {period}")
-
-
-def _decided_before(model: Model, training: pd.DataFrame, champion: Fitted, challenger: Fitted) -> Decision:
-    """No answers yet: the parameters of both are judged on the last period of the training rows."""
-    last = max(training[model.period].astype(str))
+    last = last_period(model, training)
     value = value_of(model, training, (last,), challenger.seed)
     old, new = (value(one.params, lambda step, found: None) for one in (champion, challenger))
-    return _chosen(model, old, new, f"with both sets of parameters on {last}")
-
-
-def _chosen(model: Model, old: float, new: float, where: str) -> Decision:
     better = new <= old
-    words = "the challenger is no worse and replaces the champion" if better else "the champion stays: it is better"
-    reason = f"{words} ({model.headline} {where}: challenger {new:.4f}, champion {old:.4f})"
+    words = (
+        "the challenger is no worse and replaces the champion"
+        if better
+        else "the champion stays: its parameters, trained on these rows, are better"
+    )
+    reason = (
+        f"{words} ({model.headline} with both sets of parameters on {last}: challenger {new:.4f}, champion {old:.4f})"
+    )
     return Decision(replaces=better, reason=reason, champion=old, challenger=new)
 
 

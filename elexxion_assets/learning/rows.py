@@ -18,6 +18,11 @@ def training_periods(model: Model, periods: list[str], predicted: str) -> list[s
     return [period for period in periods if period != predicted and model.trains(period, predicted)]
 
 
+def last_period(model: Model, training: pd.DataFrame) -> str:
+    """The period of training rows that was asked for last: names need not follow the calendar."""
+    return str(max(training[model.period].astype(str).unique(), key=lambda period: (model.asked(period), period)))
+
+
 def training_rows(model: Model, tables: Mapping[str, pd.DataFrame], predicted: str) -> pd.DataFrame:
     """The rows with an answer, of every period that may train a model of `predicted`, as known when each was asked.
 

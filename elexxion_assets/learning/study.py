@@ -322,8 +322,8 @@ def value_of(model: Model, training: pd.DataFrame, validation: tuple[str, ...], 
     Args:
         model: The model.
         training: What `rows.training_rows` gives: nothing of the period to be predicted.
-        validation: Periods of the training rows to judge by, each by a model of the training periods before it. Where
-            nothing is before it, by models of the other groups.
+        validation: Periods of the training rows to judge by, each by a model of the training periods that may
+            train it. Where there is none, by models of the other groups.
         seed: Seed of LightGBM.
 
     Returns:
@@ -370,7 +370,7 @@ def _splits(model: Model, training: pd.DataFrame, period: str) -> Iterator[_Spli
 
     periods = training[model.period].astype(str)
     judged = (periods == period).to_numpy()
-    before = (periods < period).to_numpy()
+    before = periods.isin([other for other in periods.unique() if model.trains(other, period)]).to_numpy()
     if before.any():
         yield _split(model, training[before], training[judged])
         return

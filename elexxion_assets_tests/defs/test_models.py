@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from elexxion_assets.declare import Layer
+from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.defs import resources
 from elexxion_assets.defs.headless import errors_of
 from elexxion_assets.defs.models import model_assets
@@ -48,14 +49,16 @@ class Lake:
             answers = last_answers or year != YEARS[-1]
             put(self.storage, year, rows_of(year, signal=signal, seed=seed, answers=answers))
 
-    def assets(self) -> tuple[dg.AssetsDefinition, list[dg.AssetsDefinition]]:
+    def assets(self, theme: Theme = PLANTED) -> tuple[dg.AssetsDefinition, list[dg.AssetsDefinition]]:
         with warnings.catch_warnings():
             for kind in (dg.BetaWarning, dg.PreviewWarning):
                 warnings.simplefilter("ignore", kind)
-            return table_asset(PLANTED, PLANTED.tables[0]), model_assets(PLANTED)
+            return table_asset(theme, theme.tables[0]), model_assets(theme)
 
-    def train(self, period: str = YEARS[-1], *, raises: bool = True) -> dg.ExecuteInProcessResult:
-        platinum, assets = self.assets()
+    def train(
+        self, period: str = YEARS[-1], *, raises: bool = True, theme: Theme = PLANTED
+    ) -> dg.ExecuteInProcessResult:
+        platinum, assets = self.assets(theme)
         return dg.materialize(
             [platinum, *assets],
             selection=[asset.key for asset in assets],
@@ -161,22 +164,38 @@ def test_a_period_that_nothing_trains_is_told_and_fails_nothing(lake: Lake) -> N
     assert said == "no earlier period with answers can train taux for 2018"
 
 
-def test_a_worse_challenger_never_replaces_the_champion(lake: Lake) -> None:
+def test_a_worse_challenger_never_replaces_the_champion(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.plant(6.0)
+    worse = {"num_leaves": 2, "num_iterations": 1}
     lake.train()
     before = lake.release()
-    # A new vintage in which the earlier years tell nothing of the signal, while the answers stay.
-    for year in YEARS[:-1]:
-        put(lake.storage, year, rows_of(year, signal=0.0, seed=9))
-    lake.train()
+    # A new vintage, of which later code trains a poorer model.
+    lake.plant(6.0, seed=9)
+    poorer = replace(PLANTED, models=(replace(PLANTED.models[0], params={**PLANTED.models[0].params, **worse}),))
+    lake.train(theme=poorer)
     after = lake.release()
-    assert after.text["model"] == before.text["model"]
+    assert after.card["training"]["params"] == before.card["training"]["params"]
+    assert after.text["model"] != before.text["model"]
     decision = after.card["decision"]
     assert not decision["replaces"]
     assert decision["challenger"] > decision["champion"]
     assert "the champion stays" in decision["reason"]
     assert after.card["data"] != before.card["data"]
-    assert "the champion stays" in str(metadata(lake.train(), "planted", "model", "taux")["champion and challenger"])
+    shown = metadata(lake.train(theme=poorer), "planted", "model", "taux")
+    assert "the champion stays" in str(shown["champion and challenger"])
+
+
+def test_the_answers_of_the_period_judge_and_choose_nothing(lake: Lake) -> None:
+    lake.plant(6.0)
+    lake.train()
+    # A new vintage in which the earlier years tell nothing of the signal, while the answers stay.
+    for year in YEARS[:-1]:
+        put(lake.storage, year, rows_of(year, signal=0.0, seed=9))
+    lake.train()
+    card = lake.release().card
+    assert "on 2020" in card["decision"]["reason"]
+    assert [fold["period"] for fold in card["folds"]] == ["2019", "2020", "2021"]
+    assert card["published"] == "reference"
 
 
 def test_a_better_challenger_replaces_the_champion_which_is_kept(lake: Lake) -> None:

@@ -130,14 +130,18 @@ def _model(columns: tuple[str, ...], *, given: bool) -> Model:
     weight = "cible_exprimes" if shares else "cible_inscrits"
     baselines = _baselines(columns, weight, given=given)
     own: tuple[Baseline, ...] = ()
+    description = f"{what} in every commune, from its earlier scrutins and from what was published before the vote."
     if given:
         own = (_MOVES, _MOVES_BLIND) if shares else (_LOCAL_TURNOUT,)
     if given and shares:
+        description += (
+            " The constants of its rule were chosen with the scrutins of 2012 to 2022 in sight: folds are not blind."
+        )
         baselines = (*baselines, _BY_PEOPLE)
     return Model(
         name=f"{name}_national_connu" if given else name,
         title=f"{what} per commune" + (", given the national result" if given else ""),
-        description=f"{what} in every commune, from its earlier scrutins and from what was published before the vote.",
+        description=description,
         table="communes",
         key=("code_commune",),
         period="scrutin",

@@ -124,6 +124,10 @@ def test_votes_are_expected_as_at_the_reference_scrutin():
     assert expected_votes(rows) == pytest.approx([800, 100])
 
 
+def test_a_card_says_that_constants_were_chosen_in_sight():
+    assert [one.name for one in MODELS if "in sight" in one.description] == ["blocs_national_connu"]
+
+
 def test_the_national_result_must_be_told():
     rows = of_communes(np.full((1, 6), 100 / 6), np.full(6, 100 / 6))
     with pytest.raises(ValueError, match="must be told the national values"):
