@@ -175,7 +175,7 @@ class Dataset:
         licence: Licence under which the publisher gives what lies there.
         part: For a dataset published in parts that a person may drop one by one (one file per département): gives the
             part of each typed row. A newer release then replaces the parts of which it holds at least half as many rows
-            as the release before it, in that one and in all older ones, and elsewhere only the rows whose key it holds.
+            as the last whole one, in that one and in all older ones, and elsewhere only the rows whose key it holds.
             Without it the newest release wins whole.
         counted: Column of counts of which none may be lost, such as votes; `elexxion coverage` adds them up.
         other_keys: Columns that hold the key, of one column, under which another dataset may tell the same thing.

@@ -694,12 +694,12 @@ class _Contracted:
         releases: dict[str, Counter[Any]] = {}
         for (release, _), counts in zip(deliveries, held, strict=True):
             releases.setdefault(release, Counter()).update(counts)
-        # The newest release that is whole beside the one before it; with it goes all that is older, patched or not.
+        # The newest release that is whole beside the last whole one; with it goes all that is older, patched or not.
         since: dict[Any, str] = {}
         before: dict[Any, int] = {}
         for release, found in releases.items():
             since |= {p: release for p, count in found.items() if 2 * count >= before.get(p, 0)}
-            before |= found
+            before |= {p: count for p, count in found.items() if since[p] == release}
         kept = []
         for (release, frame), counts in zip(deliveries, held, strict=True):
             replaced = [p for p in counts if release < since[p]]
