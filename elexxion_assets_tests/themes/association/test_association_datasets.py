@@ -149,7 +149,6 @@ def test_codes_that_lost_their_zeros_get_them_back(lake) -> None:
         ("id", "_", "id_association: no value"),
         ("id", "751P00085568", "id_association"),
         ("position", "X", "position: « X » is not among the known values"),
-        ("date_creat", "2014-02-30", "date_creation: « 2014-02-30 » is not a date"),
         ("adrs_codeinsee", "Bourg", "code_commune: « Bourg »"),
     ],
 )
@@ -160,6 +159,13 @@ def test_a_broken_row_goes_to_quarantine_with_its_reason(lake, field: str, value
     (row,) = lake.quarantined().to_dicts()
     assert reason in row["_reason"]
     assert row["_line"] == 2
+
+
+def test_a_day_that_is_none_is_kept_beside_its_association(lake) -> None:
+    lake.take(content={"rna_waldec_20240601_dpt_01.csv": text(waldec(date_creat="2014-02-30"))})
+    [row] = lake.registre("2024").to_dicts()
+    assert row["date_creation"] is None
+    assert "2014-02-30" in row["_rescued"]
 
 
 def test_an_association_called_na_keeps_its_name(lake) -> None:
