@@ -88,6 +88,9 @@ def print_pass(done: Any) -> None:
 def _check_words(check: dict[str, Any]) -> str:
     found = "no row" if check["check"] == "not_empty" else f"{check['check']} fails for {check['broken']:,} rows"
     kept = "; the table was not replaced" if check["blocking"] else " (a warning)"
+    if check["period"] is None:  # of a theme: its calendar
+        late = f"{check['broken']:,} releases are late (a warning); `elexxion freshness --late` says which"
+        return f"check     {check['table'].partition('/')[0]}: {late}"
     return f"check     {check['table']} {check['period']}: {found}{kept}"
 
 

@@ -71,7 +71,7 @@ def period_said(table: TextTable) -> str:
         raise Refusal(
             "no_vintage",
             "Neither the columns nor the name of this file say its vintage, and its content fits several: drop it with "
-            "--vintage 2024, or under its official name, such as v_commune_2024.csv.",
+            "--vintage 2024 (a list of communes may also bear its official name, such as v_commune_2024.csv).",
         )
     return vintage
 
