@@ -135,6 +135,9 @@ def test_a_dropped_file_reaches_gold_with_nobody_acting(service: Service, period
     assert {s["name"]: s["sensorState"]["status"] for s in states} == {
         "input_sensor": "RUNNING",
         "automation": "RUNNING",
+        "report": "RUNNING",
+        # Nobody said whom to alert.
+        "alerts": "STOPPED",
     }
 
     # A parent made by hand: automation renews its child, with nobody asking.

@@ -15,6 +15,7 @@ from elexxion_assets.declare import Layer
 from elexxion_assets.geography import Cog
 from elexxion_assets.geography.passage import Motif
 from elexxion_assets.lake.ledger import Delivery, State
+from elexxion_assets.quality.checks import WARNINGS
 from elexxion_assets.themes.emploi import THEME
 
 BASE_CC = "base-cc-emploi-pop-active-2017_extrait-13-variables.CSV"
@@ -107,7 +108,7 @@ def test_silver_has_the_rows_that_the_file_says(built, key):
 
 
 def test_no_check_fails(built):
-    assert built.lake.failed == []
+    assert [found for found in built.lake.failed if found[2] not in WARNINGS] == []
 
 
 @pytest.mark.parametrize(("year", "without"), [("2017", 1), ("2012", 3), ("2007", 9)])
