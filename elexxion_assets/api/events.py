@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+LONGEST = 1024
+"""Largest key of S3, in bytes."""
+
 
 class EventRefused(Exception):
     """A document that tells nothing of our `input/`, with the HTTP status and the reason in words."""
@@ -72,6 +75,8 @@ def _arrival(record: Any, bucket: str, prefix: str, is_file: Callable[[str], boo
         raise EventRefused(422, "it lacks eventName, s3.bucket.name or s3.object.key") from error
     except UnicodeDecodeError as error:
         raise EventRefused(422, "its key is not UTF-8") from error
+    if max(len(text.encode(errors="replace")) for text in identity) > LONGEST:
+        raise EventRefused(422, f"its key, sequencer or eTag is longer than the {LONGEST} bytes of S3's longest key")
     if of_bucket != bucket:
         raise EventRefused(403, "it is of another bucket")
     if not key.startswith(prefix):

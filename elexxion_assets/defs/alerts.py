@@ -38,6 +38,8 @@ def run_problems(instance: DagsterInstance, webserver: str) -> Problems:
     asked for again in parts, by the next run of its job.
     """
     runs = instance.get_runs(RunsFilter(statuses=ENDED), limit=LOOKED_AT)
+    for forgotten in _causes.keys() - {run.run_id for run in runs}:
+        del _causes[forgotten]
     found: Problems = {}
     seen: set[tuple[str, str]] = set()
     jobs: set[str] = set()

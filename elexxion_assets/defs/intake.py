@@ -110,8 +110,13 @@ def _take_all(context: dg.AssetExecutionContext, lake: LakeResource, taken: Take
         failed.append(f"{entry.key!r}: {type(error).__name__}: {error}")
         context.log.error("%r could not be taken and stays in input/", entry.key, exc_info=error)
 
-    batch = islice(waiting(lake.storage, settings().settle_seconds), settings().batch)
-    take_all(lake.storage, lake.ledger, lake.themes, batch, taken, note, settings().workers)
+    files = waiting(lake.storage, settings().settle_seconds)
+    room = settings().batch
+    while batch := list(islice(files, room)):
+        before = len(failed)
+        take_all(lake.storage, lake.ledger, lake.themes, batch, taken, note, settings().workers)
+        # Files that fail keep no others behind them from being taken.
+        room = len(failed) - before
     for mark in islice(lake.ledger.readings(), settings().batch):
         try:
             read_marked(lake.storage, lake.ledger, lake.themes, mark, taken)

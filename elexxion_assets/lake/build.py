@@ -596,7 +596,7 @@ class _Contracted:
             valid = valid.join(reasons.lazy().select("_line"), on="_line", how="anti")
         names = [*(column.name for column in columns), *(TARGET if self.dataset.geography else ())]
         self._rescue(source, typed, reasons, delivery, position)
-        origin = pl.lit(_origin(delivery, position)).alias("_delivery")
+        origin = pl.lit(layout.origin(delivery.id, position)).alias("_delivery")
         return valid.select(*names, origin, "_line"), source_rows - rejected
 
     def _rescue(
@@ -618,7 +618,7 @@ class _Contracted:
         counts = _count_by_name(rescued, [*sorted(self.dataset.rescued), *unknown])
         self.ledger.note_rescued(delivery, position, self.period, counts)
         if rescued.height:
-            origin = pl.lit(_origin(delivery, position)).alias("_delivery")
+            origin = pl.lit(layout.origin(delivery.id, position)).alias("_delivery")
             self.rescued.append(rescued.select(origin, "_line", contract.RESCUED))
 
     def _typed_file(self, etag: str, delivery: str, position: int) -> Path:
@@ -707,11 +707,6 @@ class _Contracted:
             if len(replaced) < len(counts):
                 kept.append(nw.from_native(frame).filter(~part.is_in(replaced)).to_native() if replaced else frame)
         return kept
-
-
-def _origin(delivery: Delivery, position: int) -> str:
-    """A table of a delivery, as `_delivery` names it."""
-    return f"{delivery.id}.{position}" if position else delivery.id
 
 
 def _breach(column: str, rule: str, *words: pl.Expr) -> pl.Expr:

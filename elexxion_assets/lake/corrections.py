@@ -79,9 +79,10 @@ def rejections(
 
     Returns:
         `theme`, `dataset`, `delivery`, `file`, `member`, `period`, `open` and `closed` (rows), `rules` (open rows by
-        column and rule), `example` (a reason).
+        column and rule).
     """
-    opened: dict[_Place, pl.DataFrame] = {}
+    opened: dict[_Place, pl.Series] = {}
+    rules: dict[_Place, dict[str, int]] = {}
     taken: dict[_Place, set[int]] = {}
     members: dict[_Place, str] = {}
     for entry in storage.list(layout.QUARANTINE + (f"{theme}/" if theme else "")):
@@ -91,14 +92,19 @@ def rejections(
         key, position = layout.quarantined_period(entry.key)
         if delivery in ("", identity) and period in ("", key):
             place = (of_theme, dataset, identity, position, key)
-            opened[place] = _read(storage, entry.key)
-            members[place] = opened[place]["_member"][0]
+            with storage.local(entry.key) as file:
+                rows = pl.scan_parquet(file)
+                rules[place] = _count_rules(rows)
+                opened[place] = rows.select("_line").collect().to_series()
+                members[place] = rows.select(pl.first("_member")).collect().item()
     for entry in storage.list(layout.CLOSED + (f"{theme}/" if theme else "")):
         of_theme, dataset, identity, _ = entry.key.removeprefix(layout.CLOSED).split("/")
         position = layout.delivery_of(entry.key)[1]
         # A row without a reason was closed by an earlier correction.
-        rows = _read(storage, entry.key).filter(pl.col(REASON).is_not_null())
-        for (key,), part in rows.group_by(PERIOD):
+        with storage.local(entry.key) as file:
+            known = pl.scan_parquet(file).filter(pl.col(REASON).is_not_null())
+            closed = known.select(PERIOD, "_line", "_member").collect()
+        for (key,), part in closed.group_by(PERIOD):
             if delivery in ("", identity) and period in ("", key):
                 place = (of_theme, dataset, identity, position, str(key))
                 taken.setdefault(place, set()).update(part["_line"])
@@ -112,21 +118,20 @@ def rejections(
             "file": names[place[2]],
             "member": members[place],
             "period": place[4],
-            "open": opened[place].height if place in opened else 0,
-            "closed": len(taken.get(place, set()) - set(opened[place]["_line"] if place in opened else ())),
-            "rules": _count_rules(opened[place]) if place in opened else {},
-            "example": opened[place][REASON][0] if place in opened else "",
+            "open": len(opened.get(place, ())),
+            "closed": len(taken[place].difference(opened.get(place, ()))) if place in taken else 0,
+            "rules": rules.get(place, {}),
         }
         for place in sorted(members)
     ]
 
 
-def _count_rules(rows: pl.DataFrame) -> dict[str, int]:
-    if COLUMN not in rows.columns:
+def _count_rules(rows: pl.LazyFrame) -> dict[str, int]:
+    if COLUMN not in rows.collect_schema():
         return {}  # written before columns and rules were told
     pairs = rows.select(pl.col(COLUMN).str.split(";"), pl.col(RULE).str.split(";")).explode(COLUMN, RULE)
     counted = pairs.group_by(COLUMN, RULE).len().sort("len", COLUMN, RULE, descending=[True, False, False])
-    return {": ".join(filter(None, (column, rule))): count for column, rule, count in counted.iter_rows()}
+    return {": ".join(filter(None, (column, rule))): count for column, rule, count in counted.collect().iter_rows()}
 
 
 def export(storage: Storage, delivery: Delivery, sink: Path) -> int:
@@ -141,17 +146,20 @@ def export(storage: Storage, delivery: Delivery, sink: Path) -> int:
         The number of rows.
     """
     parts = []
+    names: dict[str, None] = {}
     for position, facts in enumerate(delivery.tables):
         for key, period in _open_files(storage, delivery.theme, facts["dataset"], delivery.id, position):
-            parts.append((position, period, _read(storage, key)))
-    originals = list(dict.fromkeys(name for _, _, rows in parts for name in rows.columns if name not in PROVENANCE))
+            with storage.local(key) as rejected:
+                names |= dict.fromkeys(pl.read_parquet_schema(rejected))
+            parts.append((position, period, key))
+    originals = [name for name in names if name not in PROVENANCE]
     count = 0
     with sink.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
         writer.writerow([*EXPORTED, *map(escape, originals)])
-        for position, period, rows in parts:
-            for row in rows.sort("_line").iter_rows(named=True):
-                row |= {"_delivery": f"{delivery.id}.{position}" if position else delivery.id, PERIOD: period}
+        for position, period, key in parts:
+            for row in _read(storage, key).sort("_line").iter_rows(named=True):
+                row |= {"_delivery": layout.origin(delivery.id, position), PERIOD: period}
                 texts = (row.get(name) for name in (*EXPORTED, *originals))
                 writer.writerow([escape(None if text is None else str(text)) for text in texts])
                 count += 1

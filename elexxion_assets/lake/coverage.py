@@ -244,7 +244,7 @@ class _Period:
         self.period = period
         self.facts = delivery.tables[position]
         self.table: TextTable = text_table(self.facts, delivery)
-        self.origin = f"{delivery.id}.{position}" if position else delivery.id
+        self.origin = layout.origin(delivery.id, position)
 
     def add_to(self, found: Coverage, codes: dict[str, str | None]) -> None:
         """Adds this period to what is known of the table; `codes` are published communes and their motif."""

@@ -61,6 +61,11 @@ def bronze_prefix(theme: str, dataset: str, period: str = "") -> str:
     return f"output/{Layer.BRONZE.folder}/{theme}/{dataset}/" + (f"{period}/" if period else "")
 
 
+def origin(delivery: str, position: int) -> str:
+    """A table of a delivery, as `_delivery` of its rows names it."""
+    return f"{delivery}.{position}" if position else delivery
+
+
 def delivery_of(bronze: str) -> tuple[str, int]:
     """Delivery and position of the table inside it, from the key of bronze or of what a correction took."""
     delivery, *position = bronze.rsplit("/", 1)[-1].removesuffix(".parquet").split(".")

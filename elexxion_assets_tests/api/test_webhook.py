@@ -103,6 +103,7 @@ DEEP = b"[" * 100_000
         (document(record(bucket="other")), 403, "another bucket"),
         (document(record(key="output/or/x.parquet")), 422, "input/"),
         (document(record(key="input%2F%ff.csv")), 422, "UTF-8"),
+        (document(record(key=f"input%2F{'é' * 600}.csv")), 422, "1024 bytes"),
         (b" " * (LARGEST + 1), 413, "bytes"),
     ],
 )

@@ -31,6 +31,7 @@ from elexxion_assets.defs import intake as sensor
 from elexxion_assets.lake import intake
 from elexxion_assets.lake.due import due
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
+from elexxion_assets.lake.ledger import Delivery
 from elexxion_assets.lake.storage import Entry
 from elexxion_assets.settings import settings
 from elexxion_assets_tests.lake.test_intake_to_gold import Lake
@@ -121,6 +122,27 @@ def test_files_that_failed_are_asked_for_again_later_and_not_at_every_tick(
     request = sensor._intake_request(instance, resource(lake))
     assert isinstance(request, dg.RunRequest), "files that failed are never asked for again"
     assert request.run_key not in keys
+
+
+def test_a_file_that_fails_does_not_keep_others_behind_it(
+    lake: Lake, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        drop(lake.storage, name, csv(f"01001;2020;{ord(name[0])}"), {})
+
+    def read(*given: Any, **named: Any) -> Any:
+        if any(isinstance(one, Delivery) and one.name == "a.csv" for one in given):
+            raise OSError("nobody can read it")
+        return real(*given, **named)
+
+    real = intake._read
+    monkeypatch.setattr(intake, "_read", read)
+    monkeypatch.setenv("ELEXXION_BATCH", "1")
+    settings.cache_clear()
+    job = definitions(TOY).resolve_job_def("intake")
+    for _ in range(2):
+        assert not job.execute_in_process(QUIET, instance, raise_on_error=False).success
+    assert [entry.key for entry in waiting(lake.storage, 0)] == ["input/a.csv"]
 
 
 def test_files_that_fail_for_days_are_still_asked_for_under_new_keys(

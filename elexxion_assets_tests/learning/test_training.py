@@ -8,10 +8,10 @@ import pytest
 
 from elexxion_assets.declare import Feature
 from elexxion_assets.learning.evaluation import MODEL, compare, folds, metrics, try_fold
-from elexxion_assets.learning.leakage import late
 from elexxion_assets.learning.rows import as_known, training_rows
 from elexxion_assets.learning.study import value_of
 from elexxion_assets.learning.training import Fitted, fit, fit_baseline
+from elexxion_assets_tests.learning.leakage import late
 from elexxion_assets_tests.learning.planted_shares import OUTPUTS, frame, model, tables
 
 

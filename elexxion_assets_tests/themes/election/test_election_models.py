@@ -14,7 +14,6 @@ import pytest
 
 from elexxion_assets.lake.build import empty_frame
 from elexxion_assets.learning.evaluation import MODEL, compare, folds, metrics, try_fold
-from elexxion_assets.learning.leakage import changed, late
 from elexxion_assets.learning.rows import as_known, training_periods
 from elexxion_assets.learning.training import base_of, consistent
 from elexxion_assets.themes.election import THEME
@@ -22,6 +21,7 @@ from elexxion_assets.themes.election.models import MODELS
 from elexxion_assets.themes.election.platinum import COMMUNES
 from elexxion_assets.themes.election.scrutins import was_before
 from elexxion_assets.themes.election.swings import PARTS, expected_votes
+from elexxion_assets_tests.learning.leakage import changed, late
 from elexxion_assets_tests.themes.election import test_election_platinum as platinum
 from elexxion_assets_tests.themes.election.test_election_real_files import OF_2012, OF_2017, OF_2017_T2, OF_2022
 
