@@ -6,11 +6,11 @@ is a feature: the answers begin with `cible_`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import narwhals as nw
 
-from elexxion_assets.declare import Column, Kind
+from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
 
 LAGS = (1, 2, 3)
 
@@ -51,3 +51,25 @@ def numeric(
 def features_of(columns: Sequence[Column]) -> tuple[str, ...]:
     """Everything that may be shown to a model of the year: all columns but the answers."""
     return tuple(column.name for column in columns if not column.name.startswith("cible_"))
+
+
+def yearly_features(columns: Sequence[Column], function: Callable[..., Frame], figures: str) -> Table:
+    """Table `platinum/communes` of a yearly theme, made of its `gold/communes` of the three years before.
+
+    Args:
+        columns: Its columns.
+        function: What makes it.
+        figures: What is counted, in words: `rates`.
+    """
+    return Table(
+        layer=Layer.PLATINUM,
+        name="communes",
+        description="Features per commune and year, made of the three years before it only: lagged, changing, smoothed "
+        f"and neighbours' {figures}; what begins with cible_ is of the year itself and no feature",
+        columns=tuple(columns),
+        key=("code_commune", "annee"),
+        inputs=("gold/communes",),
+        function=function,
+        lookback=max(LAGS),
+        may_be_empty=True,
+    )

@@ -20,11 +20,10 @@ import polars as pl
 from elexxion_assets.declare import Column, Kind, Layer, Model, Table, Theme
 from elexxion_assets.defs.automation import when_features_change
 from elexxion_assets.defs.resources import LakeResource, load_rows
-from elexxion_assets.defs.tables import check_specs, column_schema, markdown_table, partitions, told
+from elexxion_assets.defs.tables import check_specs, markdown_table, partitions, table_metadata, told
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import periods_of, stage_rows, table_documents
 from elexxion_assets.lake.models import Published, read_model, write_card, write_text
-from elexxion_assets.publishing.dictionary import table_page
 from elexxion_assets.settings import settings
 
 if TYPE_CHECKING:
@@ -288,11 +287,7 @@ def filled_asset(
         code_version=code_version(theme),
         description=table.description,
         automation_condition=when_features_change(),
-        metadata={
-            "dagster/column_schema": column_schema(table.columns),
-            "dagster/table_name": f"{theme.name}/{table.layer}/{table.name}",
-            "dictionary": dg.MetadataValue.md(table_page(theme, table)),
-        },
+        metadata=table_metadata(theme, table),
     )
     def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
         with ExitStack() as stack:

@@ -64,6 +64,15 @@ def column_schema(columns: tuple[Column, ...]) -> dg.TableSchema:
     )
 
 
+def table_metadata(theme: Theme, table: Table) -> dict[str, Any]:
+    """What the UI shows of a table whatever its periods: columns, name, dictionary."""
+    return {
+        "dagster/column_schema": column_schema(table.columns),
+        "dagster/table_name": f"{theme.name}/{table.layer}/{table.name}",
+        "dictionary": dg.MetadataValue.md(table_page(theme, table)),
+    }
+
+
 def _constraints(column: Column) -> list[str]:
     said = {"matches": column.pattern, ">=": column.ge, "<=": column.le, "one of": column.isin}
     return [f"{what} {value}" for what, value in said.items() if value is not None]
@@ -144,11 +153,7 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
         description=table.description,
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=theme.fresh_within),
         automation_condition=when_parents_change(),
-        metadata={
-            "dagster/column_schema": column_schema(table.columns),
-            "dagster/table_name": f"{theme.name}/{table.layer}/{table.name}",
-            "dictionary": dg.MetadataValue.md(table_page(theme, table)),
-        },
+        metadata=table_metadata(theme, table),
     )
     def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
         with ExitStack() as stack:

@@ -47,7 +47,8 @@ def test_a_refused_table_stays_as_it_was_and_its_reasons_are_kept(template: Path
     found = planted.drop_faulty(tmp_path, template, "voters and blank votes changed places")
     assert "figures_are_coherent" in found.blocking
     key = layout.table_key("election", planted.Layer.SILVER, "participation", planted.LAST["election"])
-    assert DirectoryStorage(tmp_path / "lake").read(key) == DirectoryStorage(template).read(key)
+    same = DirectoryStorage(tmp_path / "lake").read(key) == DirectoryStorage(template).read(key)
+    assert same, "the refused table is in place of the good one"
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, DEPARTEMENT
-from elexxion_assets.declare import Column, Frame, Kind, Layer, Table
-from elexxion_assets.lags import ANNEES_CONNUES, LAGS, YEARS, change, features_of, numeric, years_known
+from elexxion_assets.declare import Column, Frame, Kind
+from elexxion_assets.lags import ANNEES_CONNUES, LAGS, YEARS, change, features_of, numeric, yearly_features, years_known
 from elexxion_assets.smoothing import DECIMALS, against_departement
 from elexxion_assets.themes.crime.indicators import Indicator
 from elexxion_assets.themes.crime.tables import COMMUNAL, families
@@ -301,15 +301,4 @@ COLUMNS = (
 FEATURES = features_of(COLUMNS)
 """Everything that may be shown to a model of the year."""
 
-COMMUNES = Table(
-    layer=Layer.PLATINUM,
-    name="communes",
-    description="Features per commune and year, made of the three years before it only: lagged, changing, smoothed and "
-    "neighbours' rates; what begins with cible_ is of the year itself and no feature",
-    columns=COLUMNS,
-    key=("code_commune", "annee"),
-    inputs=("gold/communes",),
-    function=communes,
-    lookback=max(LAGS),
-    may_be_empty=True,
-)
+COMMUNES = yearly_features(COLUMNS, communes, "rates")
