@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import openpyxl
 import polars as pl
 import pytest
 
 from elexxion_assets.lake.ledger import State
 from elexxion_assets_tests import official as o
+from elexxion_assets_tests.reading.workbooks import workbook
 from elexxion_assets_tests.reading.xlsx_bytes import Cell, sheet_xml, xlsx
 from elexxion_assets_tests.trial import Lake
 
@@ -53,18 +52,6 @@ def crime(
 
 def lines(header: str, *rows: str, newline: str = "\n") -> bytes:
     return (newline.join([header, *rows]) + newline).encode()
-
-
-def workbook(sheets: dict[str, Sequence[Sequence[object]]]) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(list(row))
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
 
 
 def votes(lake: Lake, scrutin: str = SECOND_ROUND) -> pl.DataFrame:

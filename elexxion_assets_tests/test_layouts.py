@@ -8,14 +8,13 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
-import openpyxl
 import polars as pl
 import pytest
 
 from elexxion_assets_tests import official as o
+from elexxion_assets_tests.reading.workbooks import workbook
 from elexxion_assets_tests.trial import Lake
 
 
@@ -26,18 +25,6 @@ def lake(tmp_path: Path) -> Lake:
 
 def csv(header: str, *rows: str, newline: str = "\n") -> str:
     return newline.join([header, *rows]) + newline
-
-
-def workbook(**sheets: Sequence[Sequence[object]]) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(list(row))
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
 
 
 def read(lake: Lake, name: str, content: str | bytes, dataset: str, *, encoding: str = "utf-8") -> list[str]:
@@ -477,7 +464,7 @@ def test_chomage_by_zone_has_two_header_lines_in_csv_and_titles_in_a_workbook(la
     assert lake.make("emploi/silver/chomage_zone_emploi", "2003").height == 4 * len(ZONES)
     titles: list[list[object]] = [["Taux de chômage localisés par zone d'emploi"], ["Données CVS, en %"], [], codes]
     figures: list[list[object]] = [[*zone.split(";"), *[7.2] * len(QUARTERS)] for zone in ZONES]
-    book = workbook(txcho_ze=[*titles, *figures, [], ["Source : Insee"]])
+    book = workbook({"txcho_ze": [*titles, *figures, [], ["Source : Insee"]]})
     assert read(lake, "chomage.xlsx", book, dataset)[0] == "2003"
     assert set(lake.make("emploi/silver/chomage_zone_emploi", "2023")["taux_chomage"]) == {7.2}
 

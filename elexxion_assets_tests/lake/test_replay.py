@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import narwhals as nw
-import openpyxl
 import polars as pl
 import pytest
 
@@ -21,6 +20,7 @@ from elexxion_assets.lake.replay import NothingSelected, mark, read_marked, sele
 from elexxion_assets.lake.reset import empty, own_objects
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets_tests.lake.test_intake_to_gold import Lake
+from elexxion_assets_tests.reading.workbooks import workbook
 from elexxion_assets_tests.toy import THEMES, TOY, counts, csv
 
 
@@ -128,16 +128,12 @@ def test_a_sheet_that_is_refused_leaves_the_bronze_of_the_others(lake: Lake, mon
         return nw.col("annee")
 
     monkeypatch.setitem(THEMES, "toy", replace(TOY, datasets=(replace(counts, period=period),)))
-    book, written = openpyxl.Workbook(), io.BytesIO()
-    for name, code in (("first", "01003"), ("second", "01004")):
-        sheet = book.create_sheet(name)
-        sheet.append(["CODGEO", "annee", "nombre"])
-        sheet.append([code, "2023", 9])
-    book.save(written)
-    [read] = lake.drop("c.xlsx", written.getvalue())
+    head = ["CODGEO", "annee", "nombre"]
+    book = workbook({"first": [head, ["01003", "2023", 9]], "second": [head, ["01004", "2023", 9]]})
+    [read] = lake.drop("c.xlsx", book)
     before = {key: lake.storage.stat(key) for facts in read.tables for key in facts["bronze"]}
     assert len(before) == 2
-    [again] = lake.drop("d.xlsx", written.getvalue(), refuse="yes")
+    [again] = lake.drop("d.xlsx", book, refuse="yes")
     assert again.reasons[0]["rule"] == "told_to"
     assert {key: lake.storage.stat(key) for key in before} == before
 
