@@ -209,7 +209,7 @@ def quality_facts(lake: str, found: Survey, themes: Mapping[str, Theme], today: 
 
 def standings_of(found: Survey, themes: Mapping[str, Theme], today: date) -> list[Standing]:
     """How things stand with everything that the themes expect, the late ones first, then the latest."""
-    order = [Freshness.LATE, Freshness.DUE, Freshness.NEVER, Freshness.FRESH]
+    order = [Freshness.LATE, Freshness.DUE, Freshness.ABSENT, Freshness.NEVER, Freshness.FRESH]
     standing = [
         item
         for theme in themes.values()

@@ -40,6 +40,20 @@ def test_a_year_is_late_once_its_day_has_passed_and_says_where_it_is_published()
     assert late.page in late.words
 
 
+def test_a_year_between_others_is_absent_and_only_the_newest_is_late() -> None:
+    held = received(("departementale", "2018", "2019-03-01"), ("departementale", "2020", "2021-03-10"))
+    found = states(CRIME, held, "2024-05-01", "departementale")
+    assert {period[:4]: state for period, state in found.items()} == {
+        "2018": Freshness.FRESH,
+        "2019": Freshness.ABSENT,
+        "2020": Freshness.FRESH,
+        "2021": Freshness.ABSENT,
+        "2022": Freshness.ABSENT,
+        "2023": Freshness.LATE,
+        "2024": Freshness.DUE,
+    }
+
+
 def test_the_corrected_release_of_summer_is_waited_for_even_when_the_year_is_there() -> None:
     held = received(("communale", "2024", "2025-03-20"))
     assert states(CRIME, held, "2025-09-01", "communale")["2024 2025-08-15"] is Freshness.LATE
