@@ -59,6 +59,8 @@ class Column:
         missing: Texts that mean 'no value'.
         examples: Texts that the contract accepts; they serve the documentation and the tests.
         counter_examples: Texts that the contract rejects.
+        of_population: For a number of people: the least and the largest share that it is of the commune's population of
+            reference, with room for what changes between two censuses.
         personal: Whether the value is personal data.
         warning: What a user must know before using the column.
     """
@@ -78,6 +80,7 @@ class Column:
     missing: tuple[str, ...] = MISSING
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
+    of_population: tuple[float, float] | None = None
     personal: bool = False
     warning: str | None = None
 

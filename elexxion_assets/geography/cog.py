@@ -197,6 +197,11 @@ class Cog:
         """The codes of all communes of a vintage, overseas collectivities included, arrondissements not."""
         return self._codes(self._check(vintage))
 
+    def inhabitants(self, vintage: int) -> dict[str, int]:
+        """The newest population known of every commune of `codes`, 0 where none is."""
+        years = [self._known_populations[year] for year in sorted(self._known_populations, reverse=True)]
+        return {code: next((year[code] for year in years if code in year), 0) for code in self.codes(vintage)}
+
     @property
     def inconsistencies(self) -> list[str]:
         """Where communes and movements do not add up, in words; empty for the built-in edition."""

@@ -240,12 +240,12 @@ def _judged(
     )
 
 
-def communes_of(storage: Storage, table: Table, edition: Edition | None = None) -> frozenset[str]:
-    """The communes that the codes of a table are checked against, of the edition at hand; none where they are not."""
-    if checks.KNOWN_COMMUNES not in checks.check_names(table):
-        return frozenset()
+def communes_of(storage: Storage, table: Table, edition: Edition | None = None) -> Mapping[str, int]:
+    """The communes, with their populations, that a table is checked against, of the edition at hand; none if not."""
+    if not {checks.KNOWN_COMMUNES, checks.POPULATION} & set(checks.check_names(table)):
+        return {}
     edition = edition or edition_of(storage)
-    return edition.cog.codes(edition.target)
+    return edition.cog.inhabitants(edition.target)
 
 
 def needs_cog(theme: Theme, table: Table) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import narwhals as nw
@@ -25,6 +26,7 @@ WELL_FORMED = "well_formed"
 KNOWN_VALUES = "known_values"
 WITHIN_BOUNDS = "within_bounds"
 KNOWN_COMMUNES = "known_communes"
+POPULATION = "population_of_reference"
 READABLE_TEXT = "readable_text"
 CONSERVATION = "conservation"
 TOTALS = "totals"
@@ -43,6 +45,7 @@ STANDARD = {
     KNOWN_VALUES: "Every value of a listed kind is in the list of its column.",
     WITHIN_BOUNDS: "Every number lies within the bounds of its column.",
     KNOWN_COMMUNES: "Every commune exists in the Code officiel géographique.",
+    POPULATION: "In hardly any commune are numbers of people far from its population of reference.",
     READABLE_TEXT: "No text shows the marks of a wrong encoding.",
     CONSERVATION: "Every source line is in the table, in quarantine or in an older release.",
     TOTALS: "The sums of counts are those of the tables that this one is made from.",
@@ -54,7 +57,7 @@ STANDARD = {
 }
 """Checks that tables have beside their own rules."""
 
-WARNINGS = {READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS, RESCUED}
+WARNINGS = {POPULATION, READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS, RESCUED}
 """Statistical ones: they never keep a table from being published."""
 
 _DAMAGED = "\ufffd|Ã[\u0080-\u00bf]|â€"
@@ -62,6 +65,14 @@ _DAMAGED = "\ufffd|Ã[\u0080-\u00bf]|â€"
 
 _POLLING_ABROAD_AND_WALLIS = r"^(?:ZZ[0-9]{3}|98601)$"
 """Units of the ministry of the Interior that the COG does not have."""
+
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+_SMALL = 200
+"""Inhabitants below which the share of the people that are counted says nothing."""
+
+_FEW = 0.01
+"""Share of the rows in which numbers of people may be far from the population of reference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,17 +161,19 @@ def check_names(table: Table) -> dict[str, tuple[str, bool]]:
     return names | {name: (STANDARD[name], name not in WARNINGS) for name in others}
 
 
-def row_checks(table: Table, communes: Collection[str] = ()) -> list[RowCheck]:
+def row_checks(table: Table, communes: Mapping[str, int] = _NONE) -> list[RowCheck]:
     """The rules of a table's columns and its own. Columns that share one kind of rule share one check.
 
     Args:
         table: The declaration.
-        communes: Codes of the communes that there are; by default those of the newest vintage of the built-in COG.
+        communes: Codes of the communes that there are, each with its newest population of reference, 0 where none is
+            known; by default those of the newest vintage of the built-in COG.
     """
     return [
         *_of_columns(table),
         *_texts(table.columns),
         *_communes(table, communes),
+        *_people(table, communes),
         *(_own_rules(table)),
         *_rescued(table),
     ]
@@ -189,7 +202,7 @@ def _texts(columns: Sequence[Column]) -> list[RowCheck]:
     return [RowCheck(name=READABLE_TEXT, description=words, blocking=False, broken=partial(_damaged, free))]
 
 
-def _communes(table: Table, communes: Collection[str]) -> list[RowCheck]:
+def _communes(table: Table, communes: Mapping[str, int]) -> list[RowCheck]:
     """Whether the communes in which figures count are communes: those that a dataset's geography has carried."""
     names = {column.name for column in table.columns}
     silver = table.layer is Layer.SILVER
@@ -201,6 +214,16 @@ def _communes(table: Table, communes: Collection[str]) -> list[RowCheck]:
     # A theme may leave codes as they are published: only what the geography has carried is sure to be there.
     broken = partial(_no_commune, name, communes)
     return [RowCheck(name=KNOWN_COMMUNES, description=words, blocking=silver, broken=broken)]
+
+
+def _people(table: Table, communes: Mapping[str, int]) -> list[RowCheck]:
+    """Whether the people that gold counts in communes are about as many as live there by the reference."""
+    columns = [column for column in table.columns if column.of_population is not None]
+    if table.layer is not Layer.GOLD or not columns or all(column.name != "code_commune" for column in table.columns):
+        return []
+    broken = partial(_far_from_population, columns, communes)
+    words = STANDARD[POPULATION]
+    return [RowCheck(name=POPULATION, description=words, blocking=False, broken=broken, allowed=_FEW)]
 
 
 def _own_rules(table: Table) -> list[RowCheck]:
@@ -256,8 +279,21 @@ def _damaged(columns: Sequence[Column]) -> dict[str, nw.Expr | pl.Expr]:
     return {column.name: nw.col(column.name).str.contains(_DAMAGED) for column in columns}
 
 
-def _no_commune(name: str, communes: Collection[str]) -> dict[str, nw.Expr | pl.Expr]:
-    known = communes or Cog.builtin().codes(Cog.builtin().newest)
+def _far_from_population(columns: Sequence[Column], communes: Mapping[str, int]) -> dict[str, nw.Expr | pl.Expr]:
+    known = {code: people for code, people in (communes or _built_in()).items() if people >= _SMALL}
+    people = pl.col("code_commune").replace_strict(known, default=None, return_dtype=pl.Int64)
+    bounds = {column.name: column.of_population or (0, 0) for column in columns}
+    return {
+        name: (pl.col(name) < people * least) | (pl.col(name) > people * most) for name, (least, most) in bounds.items()
+    }
+
+
+def _built_in() -> Mapping[str, int]:
+    return Cog.builtin().inhabitants(Cog.builtin().newest)
+
+
+def _no_commune(name: str, communes: Mapping[str, int]) -> dict[str, nw.Expr | pl.Expr]:
+    known = communes or _built_in()
     value = nw.col(name)
     known_here = value.is_in([*known, *COMMUNE_OF]) | value.str.contains(_POLLING_ABROAD_AND_WALLIS)
     return {name: ~value.is_null() & ~known_here}
@@ -312,7 +348,9 @@ def _hidden(name: str) -> nw.Expr:
     return nw.when(~nw.col(name).is_null()).then(nw.lit("***")).alias(name)
 
 
-def broken_rows(table: Table, frame: pl.LazyFrame, name: str, communes: Collection[str] = ()) -> pl.LazyFrame | None:
+def broken_rows(
+    table: Table, frame: pl.LazyFrame, name: str, communes: Mapping[str, int] = _NONE
+) -> pl.LazyFrame | None:
     """The rows of a table that break a check, in order; None for a check that speaks of no row."""
     if name == UNIQUE_KEY:
         again = _same_key_as_before(table)
@@ -338,7 +376,10 @@ def _same_key_as_before(table: Table) -> pl.Expr:
 
 
 def judge(
-    table: Table, frame: pl.LazyFrame, provenance: Sequence[str] = (), communes: Collection[str] = ()
+    table: Table,
+    frame: pl.LazyFrame,
+    provenance: Sequence[str] = (),
+    communes: Mapping[str, int] = _NONE,
 ) -> Judgement:
     """Applies every check that needs nothing but the table itself, and takes its profile, in one pass.
 

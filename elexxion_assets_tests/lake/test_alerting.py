@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
@@ -13,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from pydantic import SecretStr, ValidationError
@@ -201,6 +203,37 @@ def test_mail_reaches_a_real_server_and_file_names_forge_nothing() -> None:
     assert "http://ui/assets/x" in text
     assert second["Subject"] == "Elexxion: 1 recovered"
     assert "Recovered (1):\n- a.csv: it is wrong" in second.get_content().replace("\r", "")
+
+
+def test_mail_and_password_go_encrypted_to_a_server_whose_certificate_is_trusted_and_to_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, encrypted = Mailbox(), []
+
+    def login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        encrypted.append(session.ssl is not None)
+        return AuthResult(success=True)
+
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = Controller(
+        box, hostname="127.0.0.1", port=free_port(), tls_context=context, require_starttls=True, authenticator=login
+    )
+    server.start()
+    try:
+        secrets = {"alert_mail_user": "lake", "alert_mail_password": SecretStr("secret")}
+        send = receivers(mail_settings(server.port, alert_mail_starttls=True, **secrets))["mail"]
+        with pytest.raises(ssl.SSLCertVerificationError):
+            send(HOSTILE)
+        assert (encrypted, box.messages) == ([], [])
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        send(HOSTILE)
+    finally:
+        server.stop()
+    assert encrypted == [True]
+    assert [to for to, _ in box.messages] == [["one@example.org", "two@example.org"]]
 
 
 def test_a_server_without_encryption_is_not_given_the_password() -> None:

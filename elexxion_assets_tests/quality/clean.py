@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from elexxion_assets.geography import Cog
@@ -31,12 +32,22 @@ YEARS = (2022, 2023)
 
 
 def communes(each: int = 2) -> list[str]:
-    """Some communes of every département of mainland France."""
+    """The largest communes of every département of mainland France: hardly a figure of theirs is secret."""
     by_departement: dict[str, list[str]] = {}
     for code in sorted(Cog.builtin().codes(2025)):
         if not code.startswith(("97", "98")):
             by_departement.setdefault(code[:2], []).append(code)
-    return [code for codes in by_departement.values() for code in codes[:each]]
+    largest = (sorted(codes, key=_people, reverse=True)[:each] for codes in by_departement.values())
+    return sorted(code for codes in largest for code in codes)
+
+
+def _people(code: str) -> int:
+    return _inhabitants()[code]
+
+
+@cache
+def _inhabitants() -> dict[str, int]:
+    return Cog.builtin().inhabitants(Cog.builtin().newest)
 
 
 def crime(codes: Sequence[str], years: Sequence[int] = YEARS, seed: int = 1) -> str:
@@ -44,7 +55,7 @@ def crime(codes: Sequence[str], years: Sequence[int] = YEARS, seed: int = 1) -> 
     rows = [CRIME_HEADER]
     for code in codes:
         chance = random.Random(f"{seed} {code}")  # noqa: S311
-        people = chance.randint(300, 90_000)
+        people = _people(code)
         means = [chance.expovariate(1 / (people * 0.001)) for _ in INDICATORS]
         for year in years:
             for indicator, mean in zip(INDICATORS, means, strict=True):
@@ -72,7 +83,7 @@ def election(codes: Sequence[str], scrutin: str, seed: int = 1) -> str:
     rows = [";".join([header, *block * len(CANDIDATES)])]
     for code in codes:
         chance = random.Random(f"{seed} {scrutin} {code}")  # noqa: S311
-        inscrits = chance.randint(200, 60_000)
+        inscrits = round(_people(code) * chance.uniform(0.65, 0.75))
         votants = round(inscrits * chance.uniform(0.7, 0.85))
         blancs, nuls = round(votants * 0.015), round(votants * 0.007)
         exprimes = votants - blancs - nuls

@@ -117,6 +117,16 @@ TABLE_FAULTS: dict[str, tuple[str, Change, str]] = {
     "an unknown indicator": (COMMUNALE, _first("indicateur", "vols_de_poules"), "known_values"),
     "an unknown level": (PARTICIPATION, _first("niveau", "quartier"), "known_values"),
     "an unknown bloc": (VOTES, _first("bloc", "milieu"), "known_values"),
+    "inhabitants are told in thousands": (
+        CRIMES,
+        _all(population=pl.col("population") / 1000),
+        "population_of_reference",
+    ),
+    "electors of other communes": (
+        COMMUNES,
+        _all(inscrits=pl.col("inscrits").sort()),
+        "population_of_reference",
+    ),
     "a negative number (silver)": (COMMUNALE, _first("nombre", -1), "within_bounds"),
     "a negative number (gold)": (CRIMES, _first("cambriolages_logement_nombre", -1.0), "within_bounds"),
     "a share above 100 %": (COMMUNES, _first("part_gauche", 101.0), "within_bounds"),
@@ -185,7 +195,11 @@ TABLE_FAULTS: dict[str, tuple[str, Change, str]] = {
         _all(est_diffuse=pl.lit(True)),
         "diffuse_avec_nombre",
     ),
-    "a rate that is not that of its number": (COMMUNALE, _first("taux_pour_mille", 123.0), "taux_coherent"),
+    "a rate that is not that of its number": (
+        COMMUNALE,
+        _all(taux_pour_mille=pl.col("taux_pour_mille") + 123 * (pl.col("nombre") == pl.col("nombre").max())),
+        "taux_coherent",
+    ),
     "rates per cent instead of per mille": (
         COMMUNALE,
         _all(taux_pour_mille=pl.col("taux_pour_mille") / 10),

@@ -68,9 +68,9 @@ def typed(home: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyp
 
 
 def test_a_row_is_traced_to_its_lines(typed: Any) -> None:
-    line = 2 + CODES.index("69001")
+    line = 2 + CODES.index("69123")
     found = typed(
-        "trace", "election/gold/communes", "--period", "2022-presidentielle-t1", "--key", "code_commune=69001"
+        "trace", "election/gold/communes", "--period", "2022-presidentielle-t1", "--key", "code_commune=69123"
     )
     assert found["rows"] == 1
     assert {item["table"]: item["rows"] for item in found["from"]} == {
@@ -83,7 +83,7 @@ def test_a_row_is_traced_to_its_lines(typed: Any) -> None:
 
 
 def test_platinum_is_traced_through_gold_of_the_years_before(typed: Any) -> None:
-    found = typed("trace", "crime/platinum/communes", "--period", "2023", "--key", "code_commune=69001")
+    found = typed("trace", "crime/platinum/communes", "--period", "2023", "--key", "code_commune=69123")
     deepest = found["from"][0]["from"][0]
     assert deepest["table"] == "crime/silver/communale"
     assert deepest["files"][0]["lines"]
@@ -112,7 +112,7 @@ def test_a_refused_table_says_all_that_failed_and_its_rows_are_made_again(typed:
 
 def test_freshness_tells_what_is_late_by_its_exit_code(typed: Any) -> None:
     late = typed("freshness", "crime", "--late", "--day", "2030-01-01", code=3)
-    assert {"2024", "2025", "2028"} <= {item["period"] for item in late}
+    assert {item["period"] for item in late} == {"2028"}
     assert typed("freshness", "crime", "--late", "--day", "2023-05-01") == []
 
 

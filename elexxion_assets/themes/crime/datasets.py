@@ -121,6 +121,7 @@ POPULATION = Column(
     unit="inhabitants",
     required=False,
     ge=0,
+    of_population=(0.5, 2.0),
     source_names=("insee_pop", "POP"),
     optional_in_file=True,
     examples=("638425",),

@@ -91,7 +91,7 @@ def _count(name: str, description: str, *, unit: str = "electors", required: boo
     )
 
 
-INSCRITS = _count("inscrits", "Electors on the lists")
+INSCRITS = _count("inscrits", "Electors on the lists").but(of_population=(0.2, 2.0))
 ABSTENTIONS = _count("abstentions", "Electors who did not vote", required=False)
 VOTANTS = _count("votants", "Electors who voted")
 EXPRIMES = _count("exprimes", "Votes for a candidate or a list", unit="votes")

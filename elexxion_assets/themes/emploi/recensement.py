@@ -66,7 +66,9 @@ def _count(name: str, variables: str, description: str, survey: str = "principal
     )
 
 
-POPULATION_15_64 = _count("population_15_64", "POP1564", "Population of 15 to 64 years", core=True)
+POPULATION_15_64 = _count("population_15_64", "POP1564", "Population of 15 to 64 years", core=True).but(
+    of_population=(0.2, 1.5)
+)
 ACTIFS_15_64 = _count("actifs_15_64", "ACT1564", "Active persons of 15 to 64 years", core=True)
 ACTIFS_OCCUPES_15_64 = _count("actifs_occupes_15_64", "ACTOCC1564", "Persons of 15 to 64 years in work", core=True)
 CHOMEURS_15_64 = _count(
