@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,8 +58,16 @@ def run_everything() -> Any:
     from elexxion_assets.lake.ledger import Ledger
 
     storage = open_lake()
+    ledger = Ledger(storage)
+    if not err.is_terminal:
+        return run_pass(storage, ledger, _log)
     with err.status("starting") as status:
-        return run_pass(storage, Ledger(storage), lambda words: status.update(words))
+        return run_pass(storage, ledger, lambda words: status.update(words))
+
+
+def _log(words: str) -> None:
+    """One line of progress, for a log."""
+    err.print(f"{datetime.now():%H:%M:%S}  {words}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_pass(done: Any) -> None:
