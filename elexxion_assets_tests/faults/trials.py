@@ -278,7 +278,7 @@ def disk_full(arena: Arena, lake: Lake, chance: random.Random) -> bool:
     part = chance.choice(parts)
     folder = lake.home / part
     folder.mkdir(exist_ok=True)
-    with _small_disk(lake, folder, chance.randint(4, 120)) as grow:
+    with _small_disk(lake, folder, round(2 ** chance.uniform(2, 6))) as grow:
         if grow is None:
             return False
         code = lake.work().end()
