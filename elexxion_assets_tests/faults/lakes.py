@@ -154,11 +154,6 @@ class Lake:
         environment = {**self.environment(endpoint), **(env or {})}
         return self.ground.nursery.start(arguments=list(arguments), environment=environment, **plan)
 
-    def run(self, **plan: Any) -> int | None:
-        """One undisturbed pass; gives its exit code."""
-        code: int | None = self.work(**plan).end()
-        return code
-
     def work(self, **plan: Any) -> Worker:
         """Starts a pass: `elexxion run`, or the same without Dagster."""
         return self.start(self.program, **plan)

@@ -51,15 +51,17 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def said(self) -> str:
+        """The end of what it printed."""
+        return self.log.read_text(errors="replace")[-3000:]
+
     def end(self, seconds: float = 120) -> int | None:
         """Waits for its end; gives its exit code, None where it was killed."""
         ended = self.wait(seconds)
         self.kill()  # what it may have left running
         os.close(self.descriptor)
         if not ended:
-            raise TimeoutError(
-                f"a worker still runs after {seconds} s:\n{self.log.read_text(errors='replace')[-3000:]}"
-            )
+            raise TimeoutError(f"a worker still runs after {seconds} s:\n{self.said()}")
         return int(self.status.read_text()) if self.status.exists() else None
 
 

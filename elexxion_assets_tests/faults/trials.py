@@ -75,7 +75,7 @@ class Arena:
             lake.drop(news(large=large))
             counts = lake.home / "counts.json"
             began = time.monotonic()
-            assert lake.run(counts=str(counts)) == 0
+            assert lake.work(counts=str(counts)).end() == 0
             self.seconds[program] = time.monotonic() - began
             self.passed[large, program] = json.loads(counts.read_text())
             held = self.wanted[large, program] = Holdings.of(lake)
@@ -101,7 +101,7 @@ def arenas(*names: str) -> Iterator[list[Arena]]:
             ground = Ground(name, folder, workers, server)
             with ground.lake() as lake:
                 lake.drop([(name, content, FIRST) for name, content in OLD.items()])
-                assert lake.run() == 0
+                assert lake.work().end() == 0
                 found.append(Arena(ground, Template.of(lake, folder)))
         yield found
 
@@ -122,9 +122,9 @@ def attempt(arena: Arena, name: str, seed: int) -> Outcome:
             if name != "overwritten while it is read":
                 lake.drop(news(large=large))
             outcome.hit = FAMILIES[name](arena, lake, chance)
-            code = lake.run()
-            if code != 0:
-                outcome.problems.append(f"the run afterwards ended with {code}")
+            last = lake.work()
+            if (code := last.end()) != 0:
+                outcome.problems.append(f"the run afterwards ended with {code}: {last.said()}")
             found = Holdings.of(lake)
             if name == "overwritten while it is read":
                 _forgive_versions(lake, found, outcome)
