@@ -16,7 +16,7 @@ Legal transitions (the same state with the same facts is always accepted, so tha
 
     from        to
     SEEN        LANDED, REFUSED
-    LANDED      READ, REFUSED, EXPANDED
+    LANDED      LANDED (told more of a file whose reading was killed), READ, REFUSED, EXPANDED
     READ        READ (replay), SUPERSEDED
     REFUSED     READ, EXPANDED, REFUSED (replay)
     EXPANDED    -
@@ -61,7 +61,7 @@ class State(StrEnum):
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.SEEN: frozenset({State.LANDED, State.REFUSED}),
-    State.LANDED: frozenset({State.READ, State.REFUSED, State.EXPANDED}),
+    State.LANDED: frozenset({State.LANDED, State.READ, State.REFUSED, State.EXPANDED}),
     State.READ: frozenset({State.READ, State.SUPERSEDED}),
     State.REFUSED: frozenset({State.READ, State.EXPANDED, State.REFUSED}),
     State.EXPANDED: frozenset(),

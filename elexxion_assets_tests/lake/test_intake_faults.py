@@ -296,6 +296,46 @@ def test_what_is_said_of_the_next_file_of_that_name_is_not_removed_with_the_firs
     assert second.hints == {"note": "second"}
 
 
+class Killed(DirectoryStorage):
+    """A storage in a directory whose process dies when it is about to mark what is to be built."""
+
+    def write(self, key: str, source: Source, *, if_absent: bool = False, if_match: str | None = None) -> Entry:
+        if key.startswith("metadata/pending/"):
+            raise KeyboardInterrupt
+        return super().write(key, source, if_absent=if_absent, if_match=if_match)
+
+
+@pytest.mark.parametrize("hints", [{}, {"note": "more is said"}])
+def test_the_same_bytes_dropped_with_a_hint_after_a_kill_are_read(lake: Lake, hints: dict[str, str]) -> None:
+    drop(lake.storage, "a.csv", csv("01001;2020;1"), {})
+    storage = Killed(lake.storage.root)
+    [entry] = waiting(storage, 0)
+    with pytest.raises(KeyboardInterrupt):
+        take(storage, Ledger(storage), THEMES, entry, Taken())
+    assert [delivery.state for delivery in lake.ledger.all()] == [State.LANDED]
+    lake.drop("a copy.csv", csv("01001;2020;1"), **hints)
+    assert [(delivery.state, delivery.hints) for delivery in lake.ledger.all()] == [(State.READ, hints)]
+    lake.build()
+    assert inputs(lake) == []
+    assert published(lake, Layer.SILVER, "facts", "2020") == [("01001", 2020, 1)]
+
+
+def test_a_hint_that_moves_a_file_whose_reading_was_killed_leaves_nothing_behind(lake: Lake, use: Use) -> None:
+    use(YEAR_BY_HINT)
+    drop(lake.storage, "a.csv", csv("01001;2020;1"), {"year": "2020"})
+    storage = Killed(lake.storage.root)
+    [entry] = waiting(storage, 0)
+    with pytest.raises(KeyboardInterrupt):
+        take(storage, Ledger(storage), passes.THEMES, entry, Taken())
+    for waits in list(lake.storage.list("input/")):
+        lake.storage.delete(waits.key)
+    lake.drop("a.csv", csv("01001;2020;1"), year="2021")
+    lake.drop("b.csv", csv("01002;2020;2"), year="2020")
+    lake.build()
+    assert published(lake, Layer.SILVER, "facts", "2020") == [("01002", 2020, 2)]
+    assert published(lake, Layer.SILVER, "facts", "2021") == [("01001", 2020, 1)]
+
+
 class Overtaken(DirectoryStorage):
     """A storage in a directory where another pass takes everything while this one keeps the bytes of its first file."""
 
