@@ -92,8 +92,8 @@ class Lake:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
-    made = Lake(tmp_path, monkeypatch)
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Lake]:
+    made = Lake(tmp_path, monkeypatch, trials=getattr(request, "param", 0))
     yield made
     made.instance.dispose()
     settings.cache_clear()
@@ -104,8 +104,8 @@ def metadata(result: dg.ExecuteInProcessResult, *key: str) -> dict[str, object]:
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
-def test_a_planted_signal_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake = Lake(tmp_path, monkeypatch, trials=3)
+@pytest.mark.parametrize("lake", [3], indirect=True)
+def test_a_planted_signal_is_published(lake: Lake) -> None:
     lake.plant(6.0)
     result = lake.train()
     card = lake.release().card
