@@ -12,6 +12,16 @@ from typing import Any
 
 from elexxion_assets.settings import settings
 
+_SQLITE = """
+storage:
+  custom:
+    module: elexxion_assets.defs.records
+    class: Records
+    config:
+      base_dir:
+        env: DAGSTER_HOME
+"""
+
 _POSTGRES = """
 storage:
   postgres:
@@ -70,8 +80,7 @@ def prepare_home() -> Path:
     ours = home == settings().dagster_home
     if ours or not configuration.exists():
         text = files("elexxion_assets.defs").joinpath("dagster.yaml").read_text(encoding="utf-8")
-        if settings().dagster_database_url is not None:
-            text += _POSTGRES
+        text += _SQLITE if settings().dagster_database_url is None else _POSTGRES
         if not configuration.exists() or configuration.read_text(encoding="utf-8") != text:
             configuration.write_text(text, encoding="utf-8")
     return home
