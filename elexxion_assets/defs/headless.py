@@ -12,7 +12,6 @@ from typing import Any, cast
 import dagster as dg
 
 from elexxion_assets.defs.automation import BY_INTAKE
-from elexxion_assets.defs.instance import spare_disk
 from elexxion_assets.defs.intake import TAKEN, asset_keys, partition_tags, stretches_of
 from elexxion_assets.defs.report import JOB as REPORT_JOB
 from elexxion_assets.defs.tables import DELIVERIES
@@ -70,7 +69,6 @@ def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) 
     from elexxion_assets.definitions import defs
 
     done = Pass()
-    spare_disk()
     began = time.time()
     with dg.DagsterInstance.get() as instance:
         _take_all(storage, ledger, defs, instance, done, progress)

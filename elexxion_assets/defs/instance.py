@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections import OrderedDict
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from elexxion_assets.settings import settings
 
@@ -28,40 +24,6 @@ storage:
     postgres_url:
       env: ELEXXION_DAGSTER_DATABASE_URL
 """
-
-_KEPT_OPEN = 8
-
-_FOLDERS = ("history", "schedules", "storage")
-"""Where Dagster keeps its SQLite files under its home, which may be the home of other things too."""
-
-
-@cache
-def spare_disk() -> None:
-    """Lets Dagster's SQLite files under DAGSTER_HOME be written without waiting for the disk at every event.
-
-    A killed process loses nothing by it. A power failure may take Dagster's records, never data: `elexxion resync`
-    tells them again from the lake.
-    """
-    import sqlalchemy  # paid by who opens a database, not by the definitions
-
-    kept: OrderedDict[str, sqlite3.Connection] = OrderedDict()
-
-    def hurry(connection: Any, _: Any) -> None:
-        home = os.environ.get("DAGSTER_HOME")
-        if home is None or not isinstance(connection, sqlite3.Connection):
-            return
-        file = connection.execute("PRAGMA database_list").fetchone()[2]
-        if not any(Path(file).is_relative_to(Path(home, folder).resolve()) for folder in _FOLDERS):
-            return
-        connection.execute("PRAGMA synchronous = OFF")
-        if file not in kept:
-            # Dagster opens a file for every event, and the last connection to be closed copies its journal.
-            kept[file] = sqlite3.connect(file, check_same_thread=False)
-            kept[file].execute("SELECT count(*) FROM sqlite_master").fetchall()
-            while len(kept) > _KEPT_OPEN:
-                kept.popitem(last=False)[1].close()
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hurry)
 
 
 def prepare_home() -> Path:

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import sqlalchemy
 from dagster import __version__
@@ -96,7 +96,8 @@ class Events(SqliteEventLogStorage):
         empty = Path(self._base_dir).parent / f"empty-{__version__}.db"
         if not empty.exists():
             self._make_empty(empty)
-        _copy_unless_there(empty, file)
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            _link_unless_there(Path(shutil.copyfile(empty, Path(folder, file.name))), file)
         if not _is_whole(file):
             file.touch()
             self._initdb(engine_of(file))
@@ -111,23 +112,33 @@ class Events(SqliteEventLogStorage):
             made.replace(empty)
 
 
-def _copy_unless_there(source: Path, target: Path) -> None:
-    """Puts a copy in place in one step, so that of two processes that begin a file the second takes the first's."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, suppress(OSError):
-        target.hardlink_to(shutil.copyfile(source, Path(folder, target.name)))
+def _link_unless_there(made: Path, file: Path) -> None:
+    """Puts a whole file in place in one step: of two processes that begin it the second takes the first's.
+
+    Where a file system knows no hard links, Dagster makes the file in its place.
+    """
+    with suppress(OSError):
+        file.hardlink_to(made)
 
 
 class _Kept:
     """A storage of one file."""
 
+    dagsters: ClassVar[type[SqliteRunStorage | SqliteScheduleStorage]]
     _conn_string: str
 
     @classmethod
     def opened(cls, folder: Path, name: str) -> Self:
-        """The storage of a file, which is made where it is missing; Dagster's schema is looked at only then."""
-        if _is_whole(folder / f"{name}.db"):
-            return cls(create_db_conn_string(str(folder), name))  # type: ignore[call-arg]
-        return cls.from_local(str(folder))  # type: ignore[attr-defined, no-any-return]
+        """The storage of a file, which is made where it is missing; Dagster looks at its schema only then."""
+        file = folder / f"{name}.db"
+        if not _is_whole(file):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as made:
+                cls.dagsters.from_local(made)
+                _link_unless_there(Path(made, file.name), file)
+            if not _is_whole(file):
+                cls.dagsters.from_local(str(folder))
+        return cls(create_db_conn_string(str(folder), name))  # type: ignore[call-arg]
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -139,9 +150,13 @@ class _Kept:
 class Runs(_Kept, SqliteRunStorage):
     """The runs and the heartbeats of the daemons."""
 
+    dagsters = SqliteRunStorage
+
 
 class Schedules(_Kept, SqliteScheduleStorage):
     """The ticks of sensors and schedules."""
+
+    dagsters = SqliteScheduleStorage
 
 
 class Records(DagsterSqliteStorage):

@@ -15,7 +15,6 @@ import dagster as dg
 import polars as pl
 
 from elexxion_assets.declare import Layer, Table, Theme
-from elexxion_assets.defs.instance import spare_disk
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.build import Staged, publish
 from elexxion_assets.lake.ledger import Ledger
@@ -44,7 +43,6 @@ class LakeResource(dg.ConfigurableResource[None]):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Marks the run with the process that works for it."""
-        spare_disk()
         if context.run is not None and context.instance is not None:
             context.instance.add_run_tags(context.run.run_id, {WORKER: worker_mark(os.getpid())})
 

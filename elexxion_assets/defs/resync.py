@@ -21,7 +21,6 @@ from dagster._core.events import StepMaterializationData
 
 from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.defs.automation import BY_INTAKE
-from elexxion_assets.defs.instance import spare_disk
 from elexxion_assets.defs.intake import add_partitions, unfinished_runs
 from elexxion_assets.defs.tables import evaluation
 from elexxion_assets.lake.build import table_documents
@@ -82,7 +81,6 @@ def resync(
     Returns:
         What was new; nothing the second time.
     """
-    spare_disk()
     done = Resynced()
     run = DagsterRun(job_name=JOB, run_id=str(uuid.uuid4()), status=DagsterRunStatus.SUCCESS, tags=dict(BY_INTAKE))
     held = _bronze(ledger, themes)

@@ -12,6 +12,7 @@ from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from elexxion_assets.defs import headless, resources
 from elexxion_assets.defs.intake import input_sensor, stretches_of
+from elexxion_assets.defs.records import Records
 from elexxion_assets.defs.resync import Resynced, active_runs, forget, resync
 from elexxion_assets.defs.tables import theme_job
 from elexxion_assets.lake.due import due
@@ -38,7 +39,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
 def home(folder: Path) -> DagsterInstance:
     """A new DAGSTER_HOME, in SQLite as a person has it."""
     folder.mkdir()
-    return dg.DagsterInstance.local_temp(str(folder))
+    storage = {"module": Records.__module__, "class": Records.__name__, "config": {"base_dir": str(folder)}}
+    return dg.DagsterInstance.local_temp(str(folder), overrides={"storage": {"custom": storage}})
 
 
 def build(lake: Lake, instance: DagsterInstance) -> None:

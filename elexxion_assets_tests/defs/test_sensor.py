@@ -28,6 +28,7 @@ from elexxion_assets import cli
 from elexxion_assets.declare import Frame, Layer, Theme
 from elexxion_assets.defs import headless, resources, tables
 from elexxion_assets.defs import intake as sensor
+from elexxion_assets.defs.instance import prepare_home
 from elexxion_assets.lake import intake
 from elexxion_assets.lake.due import due
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
@@ -50,6 +51,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     monkeypatch.setattr(resources, "all_themes", lambda: THEMES)
     monkeypatch.setattr(headless, "all_themes", lambda: THEMES)
     settings.cache_clear()
+    prepare_home()
     yield Lake(settings().lake_directory)
     settings.cache_clear()
 
