@@ -23,7 +23,7 @@ class Measure:
         cpu: Seconds of processor, user and system, of the process and of its descendants.
         wall: Seconds by the clock.
         peak: Largest sum of the resident memory of these processes, in bytes, looked at every 20 ms; not less than the
-            largest that the kernel saw of any one of them. Pages that processes share count in each.
+            largest that the kernel saw of the first one. Pages that processes share count in each.
         output: What it wrote to its standard output.
     """
 
@@ -60,7 +60,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
         reader.start()
     peak = 0
     while True:
-        peak = max(peak, _resident(process.pid))
+        peak = max(peak, _resident(process.pid), _high_water(process.pid))
         # Not `process.wait`: only `wait4` tells what this process and its descendants took.
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
@@ -71,10 +71,10 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     for reader in readers:
         reader.join()
     if process.returncode != 0:
-        raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{said[1][-3000:] or said[0][-3000:]}")
-    return Measure(
-        cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak=max(peak, usage.ru_maxrss * 1024), output=said[0]
-    )
+        raise CommandFailed(
+            f"{' '.join(command)} ended with {process.returncode}:\n{said[1][-3000:] or said[0][-3000:]}"
+        )
+    return Measure(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak=peak, output=said[0])
 
 
 def _keep(said: list[str], position: int, stream: object) -> None:
@@ -94,6 +94,17 @@ def _resident(root: int) -> int:
         except (OSError, IndexError, ValueError):
             continue  # it has just ended
     return total
+
+
+def _high_water(process: int) -> int:
+    """The most that a process had in memory since it began its program: `ru_maxrss` counts its parent's before that."""
+    try:
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # it has just ended
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
