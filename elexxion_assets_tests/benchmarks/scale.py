@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ from typing import Any
 
 from elexxion_assets_tests.benchmarks.intake import lake
 from elexxion_assets_tests.benchmarks.measuring import measure
+from elexxion_assets_tests.benchmarks.orchestration import cpu_of, memory_of
 
 THEME = '''"""Theme {number} of many."""
 
@@ -126,6 +128,7 @@ def fill(asked: argparse.Namespace) -> dict[str, float]:
 def look(asked: argparse.Namespace) -> dict[str, float]:
     """Ticks of the sensor on `input/` and of automation, in one process: seconds of processor."""
     import dagster as dg
+    from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
     from elexxion_assets.definitions import defs
     from elexxion_assets.defs.intake import stretches_of
@@ -146,21 +149,38 @@ def look(asked: argparse.Namespace) -> dict[str, float]:
         began = time.process_time()
         stretches_of(instance, Due(theme=theme.name, tables=tables, periods=("p00007",), deliveries={}))
         spent["finding the run of one due period"] = time.process_time() - began
-        cursor: Any = None
-        for name in ("first", "next"):
+        cursor = AssetDaemonCursor.empty()
+        for name in ("first look", "nothing new", "one period of one table is new"):
+            if name.startswith("one"):
+                key = dg.AssetKey([theme.name, *tables[0].split("/")])
+                instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="p00007"))
             began = time.process_time()
-            result = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
-            cursor = result.cursor
-            spent[f"automation, {name} look, nothing new"] = time.process_time() - began
-        if asked.filled:
-            table = theme.tables[0]
-            key = dg.AssetKey([theme.name, table.layer.value, table.name])
-            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="p00007"))
-            began = time.process_time()
-            result = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
-            spent["automation, one period of one table is new"] = time.process_time() - began
-            print(f"    automation asks for {result.total_requested}", flush=True)
+            asked_for, cursor = _automation(instance, defs, cursor)
+            spent[f"a tick of automation, {name}"] = time.process_time() - began
+            print(f"    automation asks for {asked_for} runs", flush=True)
     return spent
+
+
+def _automation(instance: Any, defs: Any, cursor: Any) -> tuple[int, Any]:
+    """One evaluation of all conditions, as the daemon does it; gives the runs asked for and the next cursor."""
+    import dagster as dg
+    from dagster._core.definitions.automation_tick_evaluation_context import AutomationTickEvaluationContext
+    from dagster._serdes import deserialize_value, serialize_value
+
+    tick = AutomationTickEvaluationContext(
+        evaluation_id=1,
+        instance=instance,
+        asset_graph=defs.resolve_asset_graph(),
+        cursor=cursor,
+        materialize_run_tags={},
+        observe_run_tags={},
+        auto_observe_asset_keys=set(),
+        asset_selection=dg.AssetSelection.all(),
+        logger=logging.getLogger("automation"),
+        emit_backfills=False,
+    )
+    requests, after, _ = tick.evaluate()
+    return len(requests), deserialize_value(serialize_value(after), type(after))
 
 
 class Webserver:
@@ -190,25 +210,6 @@ class Webserver:
         assert "errors" not in said, str(said["errors"])[:2000]
         found: dict[str, Any] = said["data"]
         return found
-
-    def processes(self) -> Iterator[Path]:
-        """The webserver and its code server, under `/proc`."""
-        waiting = [self.process.pid]
-        while waiting:
-            folder = Path(f"/proc/{waiting.pop()}")
-            yield folder
-            for children in folder.glob("task/*/children"):
-                waiting += map(int, children.read_text().split())
-
-    def cpu(self) -> float:
-        """Seconds of processor that they took so far."""
-        spent = ((folder / "stat").read_text().rsplit(")", 1)[1].split() for folder in self.processes())
-        return sum(int(fields[11]) + int(fields[12]) for fields in spent) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self) -> int:
-        """Bytes that they hold."""
-        held = ((folder / "statm").read_text().split()[1] for folder in self.processes())
-        return sum(int(pages) for pages in held) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
@@ -265,21 +266,22 @@ def serve(asked: argparse.Namespace) -> None:
     """Starts the webserver, asks everything, and prints what it took."""
     began = time.monotonic()
     with webserver() as served:
-        print(f"| the webserver has loaded the definitions | {served.cpu():.1f} | {time.monotonic() - began:.1f} | |")
-        print(f"| memory of webserver and code server | | | {served.memory() / 1e6:.0f} MB |", flush=True)
+        loaded = f"{cpu_of(served.process.pid):.1f} | {time.monotonic() - began:.1f}"
+        print(f"| the webserver has loaded the definitions | {loaded} | |")
+        print(f"| memory of webserver and code server | | | {memory_of(served.process.pid) / 1e6:.0f} MB |", flush=True)
         for name, query in questions(asked).items():
             cpu, wall = [], []
             for _ in range(4):
-                start, clock = served.cpu(), time.monotonic()
+                start, clock = cpu_of(served.process.pid), time.monotonic()
                 size = len(json.dumps(served.ask(query)))
-                cpu.append(served.cpu() - start)
+                cpu.append(cpu_of(served.process.pid) - start)
                 wall.append(time.monotonic() - clock)
             print(
                 f"| {name} | {cpu[0]:.2f}, then {statistics.median(cpu[1:]):.2f} "
                 f"| {wall[0]:.2f}, then {statistics.median(wall[1:]):.2f} | {size / 1000:,.0f} kB |",
                 flush=True,
             )
-        print(f"| memory after all that | | | {served.memory() / 1e6:.0f} MB |", flush=True)
+        print(f"| memory after all that | | | {memory_of(served.process.pid) / 1e6:.0f} MB |", flush=True)
 
 
 def main() -> None:
