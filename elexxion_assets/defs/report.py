@@ -5,7 +5,7 @@ No `from __future__ import annotations` here: Dagster reads the annotations of a
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -16,7 +16,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from elexxion_assets.declare import Layer, Theme
 from elexxion_assets.defs.intake import unfinished_runs
 from elexxion_assets.defs.resources import LakeResource
-from elexxion_assets.defs.tables import DELIVERIES
+from elexxion_assets.defs.tables import DELIVERIES, missing_lineages
 from elexxion_assets.lake import layout
 
 REPORT = dg.AssetKey(["quality", "report"])
@@ -52,17 +52,18 @@ def report_asset(themes: Sequence[Theme]) -> dg.AssetsDefinition:
         code_version=_version(),
         description="The quality of the whole lake as one page that can be sent by mail, and a document per delivery.",
     )
-    def report(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+    def report(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
         from elexxion_assets.lake.reports import renew
 
         facts = renew(lake.storage, lake.ledger, lake.themes, date.today())
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **facts["totals"],
                 "dagster/uri": f"{lake.storage.url}/{layout.report_key('quality.html')}",
                 "deliveries/": f"{lake.storage.url}/{layout.delivery_report_key('')}".removesuffix(".json"),
             }
         )
+        yield from missing_lineages(lake, context.log)
 
     return report
 

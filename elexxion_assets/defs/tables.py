@@ -6,6 +6,7 @@ No `from __future__ import annotations` here: Dagster reads the annotations of a
 import hashlib
 import inspect
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +25,7 @@ from elexxion_assets.defs.automation import when_parents_change
 from elexxion_assets.defs.freshness import freshness_key
 from elexxion_assets.defs.resources import LakeResource
 from elexxion_assets.lake import layout
-from elexxion_assets.lake.build import Staged, note_refusal, publish, stage
+from elexxion_assets.lake.build import Staged, note_refusal, periods_of, publish, stage
 from elexxion_assets.lake.cost import total
 from elexxion_assets.lake.intake import read_again
 from elexxion_assets.publishing.dictionary import dataset_page, table_page
@@ -161,8 +162,7 @@ def table_asset(theme: Theme, table: Table) -> dg.AssetsDefinition:
                 period: stack.enter_context(stage(lake.storage, lake.ledger, lake.themes, theme, table, period))
                 for period in sorted(context.partition_keys)
             }
-            lineage = _lineage(lake, theme, table, max(made))
-            yield from told(context, lake, key, specs, made, lineage)
+            yield from told(context, lake, key, specs, made, _known_lineage(lake, theme, table))
 
     return build
 
@@ -296,21 +296,45 @@ def _metadata(made: dict[str, Staged]) -> dict[str, Any]:
     }
 
 
-def _lineage(lake: LakeResource, theme: Theme, table: Table, period: str) -> dict[str, Any]:
-    """The column lineage that the UI shows; worked out once per version of the code, and kept beside the table."""
-    place, version = layout.lineage_key(theme.name, table.layer, table.name), code_version(theme, table)
+def _known_lineage(lake: LakeResource, theme: Theme, table: Table) -> dict[str, Any]:
+    """The column lineage that the UI shows, where it has been worked out for the code of today."""
     try:
-        known = json.loads(lake.storage.read(place))
+        known = json.loads(lake.storage.read(layout.lineage_key(theme.name, table.layer, table.name)))
     except KeyError:
-        known = {}
-    if known.get("code_version") != version:
-        known = {"code_version": version, "columns": column_lineage(lake.themes, theme, table, period)}
-        lake.storage.write(place, json.dumps(known).encode())
+        return {}
+    return _lineage_metadata(known["columns"]) if known["code_version"] == code_version(theme, table) else {}
+
+
+def _lineage_metadata(columns: dict[str, Any]) -> dict[str, Any]:
     deps = {
-        name: [dg.TableColumnDep(dg.AssetKey(source.split("/")), column) for source, column in columns]
-        for name, columns in known["columns"].items()
+        name: [dg.TableColumnDep(dg.AssetKey(source.split("/")), column) for source, column in sources]
+        for name, sources in columns.items()
     }
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
+
+
+def missing_lineages(lake: LakeResource, log: logging.Logger) -> Iterator[dg.AssetObservation]:
+    """Works out the column lineage of the published tables that have none for the code of today, and tells it.
+
+    It takes longer than making a small table, so it is no part of the way of a file to gold. The next materialisations
+    carry it.
+    """
+    for theme in lake.themes.values():
+        for table in theme.tables:
+            if _known_lineage(lake, theme, table):
+                continue
+            periods = periods_of(lake.storage, theme, table.layer, table.name)
+            if not periods:
+                continue
+            try:
+                columns = column_lineage(lake.themes, theme, table, periods[-1])
+            except Exception:  # a function that cannot do without rows; its tables are as good
+                log.warning("%s/%s/%s has no lineage", theme.name, table.layer, table.name, exc_info=True)
+                continue
+            said = json.dumps({"code_version": code_version(theme, table), "columns": columns})
+            lake.storage.write(layout.lineage_key(theme.name, table.layer, table.name), said.encode())
+            key = dg.AssetKey([theme.name, table.layer.value, table.name])
+            yield dg.AssetObservation(key, metadata=_lineage_metadata(columns))
 
 
 def code_version(theme: Theme, table: Table) -> str:
