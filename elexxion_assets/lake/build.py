@@ -29,6 +29,7 @@ from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.quarantine import quarantine, reasons_by_line, set_apart
 from elexxion_assets.lake.storage import Entry, Storage
 from elexxion_assets.quality import checks, contract
+from elexxion_assets.quality.typed import apply as apply_contract
 from elexxion_assets.synthetic import is_synthetic_release
 
 ORIGIN = ("_delivery", "_line")
@@ -50,7 +51,7 @@ NAME = "name"
 TARGET = (COMMUNE_CIBLE.name, PART.name, MOTIF.name)
 """Columns that a dataset with a geography gets: where the row's figures count, for what share, and why."""
 
-SORTED_AT_ONCE = 250_000
+SORTED_AT_ONCE = 750_000
 """Rows of a large silver table that are sorted together."""
 
 _POLARS = {
@@ -545,7 +546,7 @@ class _Contracted:
         typed_file = self._typed_file(etag, delivery.id, position)
         if not typed_file.exists():
             partial = typed_file.with_suffix(".partial")
-            judged = contract.apply(normalised, columns, self.dataset.rescued).drop(contract.REASON)
+            judged = apply_contract(normalised, columns, self.dataset.rescued)
             judged.to_native().sink_parquet(partial, compression_level=1)
             partial.rename(typed_file)
         typed = pl.scan_parquet(typed_file)

@@ -1,6 +1,6 @@
 """The communal base of crime from `csv.gz` to Parquet by year: silver sorted by key, gold per commune.
 
-`python -m elexxion_assets_tests.benchmarks.opponents.crime pandas_chunks|pandas_whole|polars|duckdb FILE REFERENCE OUT`
+`python -m elexxion_assets_tests.benchmarks.opponents.crime WAY FILE REFERENCE OUT`, WAY one of `WAYS` below.
 
 REFERENCE holds `indicators.parquet` (label, code, unit, per_dwelling), `passage.parquet` (code_source, code_cible,
 part) and `units.parquet` (label, unit). OUT gets `silver/<year>.parquet` and `gold/<year>.parquet`.
@@ -384,7 +384,7 @@ def duckdb(file: Path, reference: Path, out: Path) -> None:
     with engine.connect(config={"temp_directory": str(out / "temporary")}) as connection:
         run = connection.execute
         for name in ("indicators", "units", "passage"):
-            run(f"create table {name} as from read_parquet('{reference / name}.parquet')")
+            run(f"create table {name} as from read_parquet('{reference / name}.parquet')")  # noqa: S608
         reader = f"read_csv('{file}', delim=';', header=true, all_varchar=true, quote='', nullstr={list(MISSING)})"
         code = run(f"describe select * from {reader}").fetchall()[0][0]
         integers = ", ".join(f"cast({n} as bigint) as {NAMES[n]}" for n in NAMES if NAMES[n] in INTEGERS)
@@ -402,7 +402,7 @@ def duckdb(file: Path, reference: Path, out: Path) -> None:
             left join indicators i on i.label = r.indicateur
             left join units u on u.label = r.unite_de_compte
             left join passage p on p.code_source = lpad(trim({code}), 5, '0')
-        """)
+        """)  # noqa: S608 - our own names
         years = [year for (year,) in run("select distinct annee from silver order by 1").fetchall()]
         codes = [found for (found,) in run("select distinct code from indicators order by 1").fetchall()]
         for year in years:

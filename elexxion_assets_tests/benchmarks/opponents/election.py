@@ -1,6 +1,6 @@
 """The présidentielle of 2022 by bureau de vote, latin-1, to Parquet: silver per candidate, gold per commune.
 
-`python -m elexxion_assets_tests.benchmarks.opponents.election pandas_chunks|pandas_whole|polars|duckdb FILE REFERENCE OUT`
+`python -m elexxion_assets_tests.benchmarks.opponents.election WAY FILE REFERENCE OUT`, WAY one of `WAYS` below.
 
 REFERENCE holds `passage.parquet` (code_source, code_cible, part). OUT gets `silver/resultats.parquet`,
 `silver/participation.parquet` and `gold/2022-presidentielle-t1.parquet`: participation, and who is in front.
