@@ -96,12 +96,13 @@ def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]
     return [(i, [part for part in i.parts if part in codes]) for i in indicators if i.code not in PARTS]
 
 
-def _carried(rows: Frame) -> Frame:
+def _carried(rows: Frame, *, compared: bool = False) -> Frame:
     """One row per target commune and year, its indicators side by side, from the published communes that count in it.
 
     Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. Where some
     of these communes have a number and others none, the sum is only a floor, `est_partiel` is 1 and there is no rate.
     The rate of a single commune, whole or shared out, is the published one; that of several is recomputed.
+    Years that are only `compared` need neither rates nor what is masked: there these are null.
     """
     place = ["code_commune_cible", "annee"]
     published = rows.group_by(*place, "code_commune").agg(
@@ -119,11 +120,18 @@ def _carried(rows: Frame) -> Frame:
         return nw.when(nw.col("indicateur") == indicator.code).then(value)
 
     number = nw.col("nombre")
+    shown = (
+        []
+        if compared
+        else [
+            *(of(i, nw.col("taux_pour_mille")).max().alias(f"{i.code}_taux") for i in COMMUNAL),
+            *(of(i, number.is_null().cast(nw.Int64())).max().alias(f"_{i.code}_masked") for i in INDICATORS),
+        ]
+    )
     figures = rows.group_by(*place).agg(
         *(of(i, number * nw.col("part")).sum().alias(f"{i.code}_nombre") for i in COMMUNAL),
-        *(of(i, nw.col("taux_pour_mille")).max().alias(f"{i.code}_taux") for i in COMMUNAL),
-        *(of(i, number).count().alias(f"_{i.code}_known") for i in INDICATORS),
-        *(of(i, nw.lit(1)).count().alias(f"_{i.code}_published") for i in INDICATORS),
+        *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
+        *shown,
     )
     sources = nw.col("communes_sources")
 
@@ -139,7 +147,8 @@ def _carried(rows: Frame) -> Frame:
         recomputed = nw.when(whole & (base > 0)).then(nw.col(f"{indicator.code}_nombre") * 1000 / base)
         return nw.when(sources == 1).then(nw.col(f"{indicator.code}_taux")).otherwise(recomputed)
 
-    masked = ((known(i) < nw.col(f"_{i.code}_published")).cast(nw.Int64()) for i in INDICATORS)
+    masked = nw.sum_horizontal(*(nw.col(f"_{i.code}_masked") for i in INDICATORS))
+    rates = [nw.lit(None, dtype=nw.Float64()) if compared else rate(i) for i in COMMUNAL]
     return (
         figures.join(places, on=place, how="left")
         .with_columns(
@@ -149,12 +158,12 @@ def _carried(rows: Frame) -> Frame:
                 for i in COMMUNAL
             ),
             nw.col("code_commune_cible").alias("code_commune"),
-            nw.sum_horizontal(*masked).alias("indicateurs_masques"),
+            (nw.lit(None, dtype=nw.Int64()) if compared else masked).alias("indicateurs_masques"),
             (nw.col("_part") < 1).cast(nw.Int64()).alias("est_partage"),
             where_all_have("population"),
             where_all_have("logements"),
         )
-        .with_columns(*(rate(i).alias(f"{i.code}_taux") for i in COMMUNAL))
+        .with_columns(*(told.alias(f"{i.code}_taux") for i, told in zip(COMMUNAL, rates, strict=True)))
     )
 
 
@@ -280,7 +289,11 @@ def _mean(column: str) -> nw.Expr:
 def communes(rows: Frame, *, period: str) -> Frame:
     """Crime per commune of the target vintage in the year `period`, from the silver of the communal base."""
     carried = ("code_departement", "geographie", "logements", "communes_sources", "est_partage")
-    gold = _compared(_carried(rows), "code_commune", COMMUNAL, carried, period)
+    of_year = nw.col("annee") == int(period)
+    years = [_carried(rows.filter(of_year)), _carried(rows.filter(~of_year), compared=True)]
+    names = [name for name in years[0].collect_schema().names() if not name.endswith("_masked")]
+    wide = nw.concat([year.select(names) for year in years])
+    gold = _compared(wide, "code_commune", COMMUNAL, carried, period)
     return gold.with_columns(
         nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
         (nw.col("est_partage") == 1).alias("est_partage"),
