@@ -173,7 +173,8 @@ def stage(
         made = table.function(*frames, period=period, **given).select(*columns, *origin).to_native()
         file = scratch / "staged.parquet"
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
-        made = _sorted_by_ranges(made, table.key, scratch) if large else made.sort(*table.key)
+        # In memory rows that nearly are in order are sorted in no time; so come those of most files.
+        made = _sorted_by_ranges(made, table.key, scratch) if large else _sorted(made, table.key)
         if provenance:
             made = _with_rescued(made, rescued)
         made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
@@ -282,6 +283,10 @@ def _with_rescued(made: pl.LazyFrame, rescued: list[pl.DataFrame]) -> pl.LazyFra
     if not rescued:
         return made.with_columns(pl.lit(None, pl.String).alias(contract.RESCUED))
     return made.join(pl.concat(rescued).lazy(), on=list(ORIGIN), how="left", maintain_order="left")
+
+
+def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
+    return rows.collect(engine="streaming").sort(*key).lazy()
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:

@@ -27,8 +27,22 @@ def write_crime(folder: Path) -> None:
     write_passage(folder, 2025)
 
 
-def write_passage(folder: Path, vintage: int) -> None:
-    """Where the figures of each commune of a vintage count today."""
+_GRAIN = 2**20
+
+
+def write_passage(folder: Path, vintage: int, *, exact: bool = False) -> None:
+    """Where the figures of each commune of a vintage count today.
+
+    Args:
+        folder: Where `passage.parquet` is written.
+        vintage: The vintage.
+        exact: Whether shares are multiples of 1 / 2^20 that add up to 1, as theme election counts.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     passage = Cog.builtin().passage(vintage)
+    if exact:
+        rounded = (pl.col("part") * _GRAIN).floor() / _GRAIN
+        first = pl.col("code_cible") == pl.col("code_cible").min().over("code_source")
+        left = pl.when(first).then(1 - rounded.sum().over("code_source")).otherwise(0.0)
+        passage = passage.with_columns(part=rounded + left)
     passage.select("code_source", "code_cible", "part").write_parquet(folder / "passage.parquet")

@@ -99,7 +99,7 @@ def _crime_files(folder: Path, rows: int) -> None:
 def _bureaux_files(encoding: str) -> Callable[[Path, int], None]:
     def make(folder: Path, rows: int) -> None:
         generators.bureaux_de_vote(folder / "files" / "PR22_BVot_T1_FE.txt", rows, encoding)
-        references.write_passage(folder / "reference", 2022)
+        references.write_passage(folder / "reference", 2022, exact=True)
 
     return make
 
