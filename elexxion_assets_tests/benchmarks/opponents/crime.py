@@ -384,9 +384,9 @@ def duckdb(file: Path, reference: Path, out: Path) -> None:
     with engine.connect(config={"temp_directory": str(out / "temporary")}) as connection:
         run = connection.execute
         for name in ("indicators", "units", "passage"):
-            run(f"create table {name} as from read_parquet('{reference / name}.parquet')")  # noqa: S608
+            run(f"create table {name} as from read_parquet('{reference / name}.parquet')")
         reader = f"read_csv('{file}', delim=';', header=true, all_varchar=true, quote='', nullstr={list(MISSING)})"
-        code = run(f"describe select * from {reader}").fetchall()[0][0]
+        code = run(f"describe select * from {reader}").fetchall()[0][0]  # noqa: S608
         integers = ", ".join(f"cast({n} as bigint) as {NAMES[n]}" for n in NAMES if NAMES[n] in INTEGERS)
         numbers = ", ".join(
             f"cast(replace({n}, ',', '.') as double) as {NAMES[n]}" for n in NAMES if NAMES[n] in NUMBERS
