@@ -108,7 +108,8 @@ def commune_insee(departement: nw.Expr, commune: nw.Expr) -> nw.Expr:
 
 def departement_of_commune(code_commune: nw.Expr) -> nw.Expr:
     """The département in an INSEE commune code: two characters, three overseas; `ZZ` abroad."""
-    return code_commune.str.replace_all(r"^(9[78][0-9]|..).*$", "$1")
+    overseas = code_commune.str.contains("^9[78][0-9]")
+    return nw.when(overseas).then(code_commune.str.slice(0, 3)).otherwise(code_commune.str.slice(0, 2))
 
 
 def sector(commune: nw.Expr) -> nw.Expr:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import narwhals as nw
 import polars as pl
 
-from elexxion_assets.declare import Dataset, Frame, TextTable, Theme
+from elexxion_assets.declare import Dataset, Frame, TextTable, Theme, from_one_text
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.quarantine import COLUMN, RULE, quarantine, set_apart
 from elexxion_assets.lake.storage import Storage
@@ -18,6 +18,9 @@ from elexxion_assets.quality.contract import REASON
 
 NO_PERIOD = "without-period"
 """Stands for the period of quarantined rows of which it cannot be told."""
+
+
+_MANY = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,9 @@ def split_by_period(
     known = known_period(theme, period)
     if dataset.unpivot is not None:
         rows = dataset.unpivot(dataset, rows, table)
-    keyed = rows.with_columns(known.alias("_period")).to_native()
+    # Where rows are few, finding out what tells the period costs more than it saves.
+    by_row = rows.with_columns(known.alias("_period")) if table.rows < _MANY else from_one_text(rows, "_period", known)
+    keyed = by_row.to_native()
     keyed.sink_parquet(
         pl.PartitionBy(scratch, key="_period", include_key=False, approximate_bytes_per_file=None),
         metadata={"elexxion.delivery": delivery, "elexxion.file": table.file, "elexxion.member": table.member},

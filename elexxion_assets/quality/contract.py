@@ -22,6 +22,9 @@ BREACHES = "_breaches"
 RESCUED = "_rescued"
 """Column of the texts that a row could not take, as a JSON object; null where there are none."""
 
+TEXT, SAID = "_text_", "_reason_"
+"""Before the name of a column: the text of its value, and how it breaks the contract."""
+
 NEXT, PART = "\x1e", "\x1f"
 BREACH = f"([^{PART}]*){PART}([^{PART}]*){PART}([^{PART}]*){PART}([^{PART}{NEXT}]*)"
 
@@ -139,32 +142,51 @@ def apply(frame: Frame, columns: Sequence[Column], rescued: Collection[str] = ()
     Returns:
         The typed rows, with `_reason`, `_breaches` and `_rescued`.
     """
-    texts = {column.name: f"_text_{column.name}" for column in columns}
-    reasons = {
-        f"_reason_{column.name}": said
-        for column in columns
-        if (said := _reason(column, nw.col(texts[column.name]), rescued=column.name in rescued)) is not None
-    }
-    if not reasons:
-        reasons = {"_reason_none": nw.lit(None, dtype=nw.String())}
+    texts = {column.name: f"{TEXT}{column.name}" for column in columns}
+    judged = judged_by_column(frame, columns, rescued)
+    known = judged.collect_schema().names()
+    reasons = [name for column in columns if (name := f"{SAID}{column.name}") in known]
     saved = {
         column.name: nw.when(nw.col(column.name).is_null()).then(nw.col(texts[column.name]))
         for column in columns
         if column.name in rescued
     }
-    judged = (
-        frame.with_columns(*(_text(column).alias(texts[column.name]) for column in columns))
-        .with_columns(*(_spelled(column, nw.col(texts[column.name])).alias(column.name) for column in columns))
-        .with_columns(*(_value(column, nw.col(column.name)).alias(column.name) for column in columns))
-        .with_columns(*(said.alias(name) for name, said in reasons.items()))
-    )
-    joined = nw.concat_str([nw.col(name) for name in reasons], separator=NEXT, ignore_nulls=True)
-    broken = nw.any_horizontal(*(~nw.col(name).is_null() for name in reasons), ignore_nulls=True)
+    joined = nw.lit(None, dtype=nw.String())
+    if reasons:
+        said = nw.concat_str([nw.col(name) for name in reasons], separator=NEXT, ignore_nulls=True)
+        broken = nw.any_horizontal(*(~nw.col(name).is_null() for name in reasons), ignore_nulls=True)
+        joined = nw.when(broken).then(said)
     return (
-        judged.with_columns(nw.when(broken).then(joined).alias(BREACHES), json_object(saved).alias(RESCUED))
+        judged.with_columns(joined.alias(BREACHES), json_object(saved).alias(RESCUED))
         .with_columns(_words(nw.col(BREACHES)).alias(REASON))
         .drop(*reasons, *texts.values())
     )
+
+
+def judged_by_column(frame: Frame, columns: Sequence[Column], rescued: Collection[str] = ()) -> Frame:
+    """Types the contract's columns and tells of each value how it breaks the contract.
+
+    Args:
+        frame: Rows of text.
+        columns: The contract.
+        rescued: Columns whose malformed texts break nothing.
+
+    Returns:
+        The typed rows; of each column `C` also `TEXT + C`, the text that its value was read from, and, if anything can
+        break its contract, `SAID + C`: column, text, rule and words of the breach, or null.
+    """
+    texts = {column.name: f"{TEXT}{column.name}" for column in columns}
+    reasons = {
+        f"{SAID}{column.name}": said
+        for column in columns
+        if (said := _reason(column, nw.col(texts[column.name]), rescued=column.name in rescued)) is not None
+    }
+    typed = (
+        frame.with_columns(*(_text(column).alias(texts[column.name]) for column in columns))
+        .with_columns(*(_spelled(column, nw.col(texts[column.name])).alias(column.name) for column in columns))
+        .with_columns(*(_value(column, nw.col(column.name)).alias(column.name) for column in columns))
+    )
+    return typed.with_columns(*(said.alias(name) for name, said in reasons.items())) if reasons else typed
 
 
 def _words(breaches: nw.Expr) -> nw.Expr:

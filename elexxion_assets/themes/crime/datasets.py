@@ -24,6 +24,7 @@ from elexxion_assets.declare import (
     Refusal,
     TextTable,
     match_by_columns,
+    once_per_text,
     rename_columns,
     slug,
 )
@@ -274,25 +275,30 @@ def match(dataset: Dataset, table: TextTable) -> Match:
 
 def normalise(dataset: Dataset, frame: Frame, table: TextTable) -> Frame:
     """One text row per source line: years of four digits, codes of indicators, units in one spelling, secrecy."""
-    indicator = indicator_of(nw.col("indicateur"))
     has_unit = table.find(UNITE.source_names) is not None
+    rows = once_per_text(
+        rename_columns(dataset, frame, table),
+        annee=full_year,
+        indicateur=indicator_of,
+        unite=unit_of,
+        est_diffuse=_is_diffused,
+        millesime_population=full_year,
+        millesime_logements=full_year,
+    ).with_columns(geographie=nw.lit(geography(table), dtype=nw.String()))
+    if not has_unit:
+        rows = rows.with_columns(unite=unit_of_indicator(nw.col("indicateur")))
     if dataset.name != "communale":
-        is_diffused = nw.lit("true")
-    elif table.find(EST_DIFFUSE.source_names) is None:
+        return rows.with_columns(est_diffuse=nw.lit("true"))
+    if table.find(EST_DIFFUSE.source_names) is None:
         nothing = nw.col("nombre").is_null() | nw.col("nombre").str.strip_chars().is_in([*NOMBRE.missing])
-        is_diffused = nw.when(nothing).then(nw.lit("false")).otherwise(nw.lit("true"))
-    else:
-        said = nw.col("est_diffuse").str.strip_chars()
-        is_diffused = said.replace_strict(["diff", MASKED], ["true", "false"], default=said, return_dtype=nw.String())
-    return rename_columns(dataset, frame, table).with_columns(
-        annee=full_year(nw.col("annee")),
-        indicateur=indicator,
-        unite=unit_of(nw.col("unite")) if has_unit else unit_of_indicator(indicator),
-        est_diffuse=is_diffused,
-        millesime_population=full_year(nw.col("millesime_population")),
-        millesime_logements=full_year(nw.col("millesime_logements")),
-        geographie=nw.lit(geography(table), dtype=nw.String()),
-    )
+        rows = rows.with_columns(est_diffuse=nw.when(nothing).then(nw.lit("false")).otherwise(nw.lit("true")))
+    return rows
+
+
+def _is_diffused(said: nw.Expr) -> nw.Expr:
+    """Whether a figure is published, as the contract reads it, from what newer files say of it."""
+    text = said.str.strip_chars()
+    return text.replace_strict(["diff", MASKED], ["true", "false"], default=text, return_dtype=nw.String())
 
 
 def _base(

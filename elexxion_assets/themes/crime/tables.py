@@ -96,12 +96,13 @@ def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]
     return [(i, [part for part in i.parts if part in codes]) for i in indicators if i.code not in PARTS]
 
 
-def _carried(rows: Frame) -> Frame:
-    """One row per target commune, year and indicator, from the published communes that count in it.
+def _carried(rows: Frame, *, compared: bool = False) -> Frame:
+    """One row per target commune and year, its indicators side by side, from the published communes that count in it.
 
     Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. Where some
     of these communes have a number and others none, the sum is only a floor, `est_partiel` is 1 and there is no rate.
     The rate of a single commune, whole or shared out, is the published one; that of several is recomputed.
+    Years that are only `compared` need neither rates nor what is masked: there these are null.
     """
     place = ["code_commune_cible", "annee"]
     published = rows.group_by(*place, "code_commune").agg(
@@ -114,34 +115,55 @@ def _carried(rows: Frame) -> Frame:
         nw.len().alias("communes_sources"),
         nw.col("part").min().alias("_part"),
     )
-    figures = rows.group_by(*place, "indicateur").agg(
-        (nw.col("nombre") * nw.col("part")).sum().alias("_sum"),
-        nw.col("nombre").count().alias("_known"),
-        nw.len().alias("_published"),
-        nw.col("taux_pour_mille").max().alias("_rate"),
+
+    def of(indicator: Indicator, value: nw.Expr) -> nw.Expr:
+        return nw.when(nw.col("indicateur") == indicator.code).then(value)
+
+    number = nw.col("nombre")
+    shown = (
+        []
+        if compared
+        else [
+            *(of(i, nw.col("taux_pour_mille")).max().alias(f"{i.code}_taux") for i in COMMUNAL),
+            *(of(i, number.is_null().cast(nw.Int64())).max().alias(f"_{i.code}_masked") for i in INDICATORS),
+        ]
     )
-    known, sources = nw.col("_known"), nw.col("communes_sources")
+    figures = rows.group_by(*place).agg(
+        *(of(i, number * nw.col("part")).sum().alias(f"{i.code}_nombre") for i in COMMUNAL),
+        *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
+        *shown,
+    )
+    sources = nw.col("communes_sources")
 
     def where_all_have(column: str) -> nw.Expr:
         return nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column)
 
+    def known(indicator: Indicator) -> nw.Expr:
+        return nw.col(f"_{indicator.code}_known")
+
+    def rate(indicator: Indicator) -> nw.Expr:
+        whole = nw.col(f"{indicator.code}_est_partiel") == 0
+        base = nw.col("logements" if indicator.per_dwelling else "population")
+        recomputed = nw.when(whole & (base > 0)).then(nw.col(f"{indicator.code}_nombre") * 1000 / base)
+        return nw.when(sources == 1).then(nw.col(f"{indicator.code}_taux")).otherwise(recomputed)
+
+    masked = nw.sum_horizontal(*(nw.col(f"_{i.code}_masked") for i in INDICATORS))
+    rates = [nw.lit(None, dtype=nw.Float64()) if compared else rate(i) for i in COMMUNAL]
     return (
         figures.join(places, on=place, how="left")
         .with_columns(
+            *(nw.when(known(i) > 0).then(nw.col(f"{i.code}_nombre")).alias(f"{i.code}_nombre") for i in COMMUNAL),
+            *(
+                ((known(i) > 0) & (known(i) < sources)).cast(nw.Int64()).alias(f"{i.code}_est_partiel")
+                for i in COMMUNAL
+            ),
             nw.col("code_commune_cible").alias("code_commune"),
-            nw.when(known > 0).then(nw.col("_sum")).alias("nombre"),
-            ((known > 0) & (known < sources)).cast(nw.Int64()).alias("est_partiel"),
-            (known < nw.col("_published")).cast(nw.Int64()).alias("_masked"),
+            (nw.lit(None, dtype=nw.Int64()) if compared else masked).alias("indicateurs_masques"),
             (nw.col("_part") < 1).cast(nw.Int64()).alias("est_partage"),
             where_all_have("population"),
             where_all_have("logements"),
         )
-        .with_columns(
-            nw.when(sources == 1)
-            .then(nw.col("_rate"))
-            .otherwise(nw.when(nw.col("est_partiel") == 0).then(_expected_rate()))
-            .alias("taux_pour_mille")
-        )
+        .with_columns(*(told.alias(f"{i.code}_taux") for i, told in zip(COMMUNAL, rates, strict=True)))
     )
 
 
@@ -216,15 +238,15 @@ def _with_totals(wide: Frame, indicators: tuple[Indicator, ...]) -> Frame:
     )
 
 
-def _side_by_side(
-    rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...], period: str
+def _compared(
+    wide: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...], period: str
 ) -> Frame:
-    """The gold row of every place of the year `period`, from the silver rows of that year and the two before it.
+    """The gold row of every place of the year `period`, from the places of that year and of the two before it.
 
     Changes and means compare totals of the same indicators only: an indicator that becomes secret would otherwise look
     like a fall.
     """
-    wide = _with_totals(_one_row_per_place_and_year(rows, place, indicators, carried), indicators)
+    wide = _with_totals(wide, indicators)
     year = int(period)
 
     def of_year(column: str, back: int = 0) -> nw.Expr:
@@ -267,7 +289,11 @@ def _mean(column: str) -> nw.Expr:
 def communes(rows: Frame, *, period: str) -> Frame:
     """Crime per commune of the target vintage in the year `period`, from the silver of the communal base."""
     carried = ("code_departement", "geographie", "logements", "communes_sources", "est_partage")
-    gold = _side_by_side(_carried(rows), "code_commune", COMMUNAL, carried, period)
+    of_year = nw.col("annee") == int(period)
+    years = [_carried(rows.filter(of_year)), _carried(rows.filter(~of_year), compared=True)]
+    names = [name for name in years[0].collect_schema().names() if not name.endswith("_masked")]
+    wide = nw.concat([year.select(names) for year in years])
+    gold = _compared(wide, "code_commune", COMMUNAL, carried, period)
     return gold.with_columns(
         nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
         (nw.col("est_partage") == 1).alias("est_partage"),
@@ -283,7 +309,9 @@ def departements(rows: Frame, *, period: str) -> Frame:
     figures = rows.with_columns(
         nw.lit(0).alias("est_partiel"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
     )
-    gold = _side_by_side(figures, "code_departement", INDICATORS, ("code_region", "geographie"), period)
+    carried = ("code_region", "geographie")
+    wide = _one_row_per_place_and_year(figures, "code_departement", INDICATORS, carried)
+    gold = _compared(wide, "code_departement", INDICATORS, carried, period)
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
 

@@ -1,0 +1,81 @@
+"""What is made of a text is worked out once for each different text: official files repeat themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import narwhals as nw
+import polars as pl
+from narwhals.exceptions import ColumnNotFoundError
+
+from elexxion_assets.declare.dataset import Frame
+
+_SMALL = 5_000
+"""Rows under which sorting out different texts costs more than it saves."""
+
+
+def once_per_text(frame: Frame, **made: Callable[[nw.Expr], nw.Expr]) -> Frame:
+    """Replaces columns of text by what a function makes of each text alone, itself a text.
+
+    Args:
+        frame: Rows; on Polars they come in batches and each different text of a batch is looked at once, on other
+            engines the functions are expressions like any other.
+        made: By column, the function.
+
+    >>> frame = nw.from_native(pl.LazyFrame({"ville": ["Lyon", None, "Lyon"], "n": [1, 2, 3]}))
+    >>> once_per_text(frame, ville=lambda text: text.str.to_uppercase()).collect().rows()
+    [('LYON', 1), (None, 2), ('LYON', 3)]
+    """
+    return _replaced(frame, {name: (name, function(nw.col(name))) for name, function in made.items()})
+
+
+def from_one_text(frame: Frame, name: str, expression: nw.Expr) -> Frame:
+    """Adds a text column, worked out once for each different text where it is made of a single column of texts.
+
+    >>> frame = nw.from_native(pl.LazyFrame({"jour": ["2024-05-01", "2024-06-01"], "n": [1, 2]}))
+    >>> from_one_text(frame, "annee", nw.col("jour").str.slice(0, 4)).collect().rows()
+    [('2024-05-01', 1, '2024'), ('2024-06-01', 2, '2024')]
+    """
+    # A constant needs no column at all.
+    for source, kind in {"": nw.String(), **frame.collect_schema()}.items():
+        alone = frame.select(nw.col(source) if source else nw.lit("").alias(name))
+        try:
+            alone.select(expression).collect_schema()
+        except ColumnNotFoundError:
+            continue
+        if source and kind == nw.String():
+            return _replaced(frame, {name: (source, expression)})
+        break
+    return frame.with_columns(expression.alias(name))
+
+
+def _replaced(frame: Frame, made: Mapping[str, tuple[str, nw.Expr]]) -> Frame:
+    """Rows with columns that are each made of one column of texts."""
+    if frame.implementation is not nw.Implementation.POLARS:
+        return frame.with_columns(*(expression.alias(name) for name, (_, expression) in made.items()))
+
+    def batch(rows: pl.DataFrame) -> pl.DataFrame:
+        if rows.height < _SMALL:
+            whole = [expression.alias(name) for name, (_, expression) in made.items()]
+            done: pl.DataFrame = nw.from_native(rows).with_columns(*whole).to_native()
+            return done
+        columns = []
+        for name, (source, expression) in made.items():
+            texts, positions = numbered(rows[source])
+            replaced = nw.from_native(texts.alias(source).to_frame()).select(expression.alias(name)).to_native()
+            columns.append(replaced[name].gather(positions))
+        return rows.with_columns(columns)
+
+    rows: pl.LazyFrame = frame.to_native()
+    schema = rows.collect_schema()
+    schema.update(dict.fromkeys(made, pl.String()))
+    return nw.from_native(rows.map_batches(batch, schema=schema, streamable=True))
+
+
+def numbered(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The different texts, null the last of them, and for each row the position of its text."""
+    known = texts.cast(pl.Categorical(pl.Categories.random()))
+    each = known.unique().drop_nulls()
+    # Categories of its own: their numbers are those of these texts, from 0 on.
+    found = each.cast(pl.String).gather(each.to_physical().arg_sort())
+    return found.extend_constant(None, 1), known.to_physical().fill_null(found.len())
