@@ -208,7 +208,9 @@ def _with_totals(wide: Frame, indicators: tuple[Indicator, ...]) -> Frame:
     anything = nw.any_horizontal(*(nw.col(name) > _NOTHING for name in states), ignore_nulls=False)
     # Which of the communes merged since are known may differ from year to year.
     mixed = nw.any_horizontal(*(nw.col(name) == _SOME_SOURCES for name in states), ignore_nulls=False)
-    summed = nw.sum_horizontal(*(nw.col(name) * (_SOME_SOURCES + 1) ** i for i, name in enumerate(states)))
+    # Whole numbers of engines may be short ones, which this would overflow.
+    states_64 = (nw.col(name).cast(nw.Int64()) for name in states)
+    summed = nw.sum_horizontal(*(state * (_SOME_SOURCES + 1) ** i for i, state in enumerate(states_64)))
     return wide.with_columns(
         nw.when(anything).then(nw.sum_horizontal(*values)).alias("total"),
         nw.when(partial).then(nw.lit(1)).otherwise(nw.lit(0)).alias("total_est_partiel"),

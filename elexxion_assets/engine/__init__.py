@@ -1,0 +1,101 @@
+"""The engine that makes tables: Polars in this process, or an existing Spark cluster (`ELEXXION_ENGINE`).
+
+A table's function is narwhals over lazy frames and never learns which engine runs it. What the engines do not have in
+common, the lake asks of an `Engine`. Reading files, the ledger, comparisons with what is published and publishing stay
+in this process either way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Literal, Protocol
+
+import polars as pl
+
+from elexxion_assets.declare import Frame, Table, TextTable
+from elexxion_assets.lake.storage import Storage
+from elexxion_assets.settings import settings
+
+
+class Engine(Protocol):
+    """What the making of a table asks for. Frames of one engine are never mixed with those of another."""
+
+    name: str
+
+    def column(self, name: str) -> str:
+        """The name that frames of this engine give to a column of a file."""
+
+    def scan(self, storage: Storage, key: str, stack: ExitStack) -> Frame:
+        """The rows of a stored Parquet object, for as long as the stack is open."""
+
+    def small(self, rows: pl.DataFrame) -> Frame:
+        """Rows of this process as a frame of this engine, to join with."""
+
+    def brought(self, rows: Frame, lines: pl.DataFrame | None = None) -> pl.LazyFrame:
+        """Few rows as a frame of this process, under the names of the file.
+
+        Args:
+            rows: The rows.
+            lines: `_line` of the only ones that are wanted, where not all are; others may come with them.
+        """
+
+    def numbers(self, *frames: Frame) -> list[int]:
+        """The one number that each of the frames holds."""
+
+    def once(self, rows: Frame, file: Path, stack: ExitStack) -> Frame:
+        """The same rows, worked out once however often they are read, for as long as the stack is open.
+
+        Args:
+            rows: The rows.
+            file: Where this process may keep them; if the file is there, they are in it.
+            stack: See above.
+        """
+
+    def join(self, rows: Frame, others: Frame, on: Sequence[str], how: Literal["inner", "anti"]) -> Frame:
+        """A join in which a missing value is the same as a missing value."""
+
+    def ordered(
+        self, rows: Frame, key: Sequence[str], storage: Storage, scratch: Path, *, large: bool
+    ) -> AbstractContextManager[tuple[pl.LazyFrame, Frame | None]]:
+        """All rows in order of their key, made now.
+
+        Args:
+            rows: The rows.
+            key: Columns to sort by, missing values first.
+            storage: The lake, for an engine that writes from elsewhere.
+            scratch: A folder of this process.
+            large: Whether they are too many to be sorted at once in this process.
+
+        Yields:
+            The rows as a frame of this process, and where it may count them itself, as a frame of the engine.
+        """
+
+
+def named(engine: Engine, table: TextTable) -> TextTable:
+    """The facts about a table, with its columns named as the frames of an engine name them."""
+    return dataclasses.replace(table, columns=tuple(map(engine.column, table.columns)))
+
+
+def engine_of(table: Table) -> Engine:
+    """The engine that makes a table: the chosen one, but for tables that say why they are made in this process.
+
+    Raises:
+        SettingsError: Spark is chosen, and pyspark or Java is not there or the cluster does not answer.
+    """
+    from elexxion_assets.engine.embedded import EMBEDDED
+
+    if settings().engine == "polars":
+        return EMBEDDED
+    if table.in_process:
+        log = logging.getLogger(__name__)
+        log.warning(
+            "%s/%s is made by Polars on the driver, not by Spark: %s", table.layer, table.name, table.in_process
+        )
+        return EMBEDDED
+    from elexxion_assets.engine.spark import spark_engine
+
+    return spark_engine()
