@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Literal, Protocol
@@ -80,8 +80,13 @@ def named(engine: Engine, table: TextTable) -> TextTable:
     return dataclasses.replace(table, columns=tuple(map(engine.column, table.columns)))
 
 
-def engine_of(table: Table) -> Engine:
-    """The engine that makes a table: the chosen one, but for tables that say why they are made in this process.
+def engine_of(theme: str, table: Table, size: Callable[[], int]) -> Engine:
+    """The engine that makes a table: the chosen one, or Polars where Spark is chosen and not worth it or not able to.
+
+    Args:
+        theme: Name of the theme.
+        table: The declaration, which may say why it is made in this process.
+        size: Gives the bytes of its inputs.
 
     Raises:
         SettingsError: Spark is chosen, and pyspark or Java is not there or the cluster does not answer.
@@ -90,11 +95,12 @@ def engine_of(table: Table) -> Engine:
 
     if settings().engine == "polars":
         return EMBEDDED
-    if table.in_process:
-        log = logging.getLogger(__name__)
-        log.warning(
-            "%s/%s is made by Polars on the driver, not by Spark: %s", table.layer, table.name, table.in_process
-        )
+    least, reason = settings().spark_from_bytes, table.in_process
+    if not reason and least and (found := size()) < least:
+        reason = f"its inputs have {found:,} bytes, fewer than ELEXXION_SPARK_FROM_BYTES"
+    if reason:
+        name = f"{theme}/{table.layer}/{table.name}"
+        logging.getLogger(__name__).warning("%s is made by Polars on the driver, not by Spark: %s", name, reason)
         return EMBEDDED
     from elexxion_assets.engine.spark import spark_engine
 

@@ -53,7 +53,8 @@ class Embedded:
 
     def join(self, rows: Frame, others: Frame, on: Sequence[str], how: Literal["inner", "anti"]) -> Frame:
         """See `Engine.join`."""
-        return nw.from_native(rows.to_native().join(others.to_native(), on=list(on), how=how, nulls_equal=True))
+        joined: pl.LazyFrame = rows.to_native().join(others.to_native(), on=list(on), how=how, nulls_equal=True)
+        return nw.from_native(joined)
 
     @contextmanager
     def ordered(

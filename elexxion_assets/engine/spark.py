@@ -58,7 +58,7 @@ class Spark:
 
     def _read(self, place: str) -> Frame:
         native = self.session.read.parquet(place)
-        return nw.from_native(native.toDF(*map(self.column, native.columns)))
+        return _frame(native.toDF(*map(self.column, native.columns)))
 
     def small(self, rows: pl.DataFrame) -> Frame:
         """See `Engine.small`."""
@@ -68,7 +68,7 @@ class Spark:
         """See `Engine.brought`."""
         if lines is not None:
             rows = rows.join(self.small(lines.select("_line")), on="_line", how="semi")
-        found = rows.collect(backend="polars").to_native()
+        found: pl.DataFrame = rows.collect(backend="polars").to_native()
         return found.rename(lambda name: "".join(_AS_WRITTEN.get(letter, letter) for letter in name)).lazy()
 
     def numbers(self, *frames: Frame) -> list[int]:
@@ -79,7 +79,7 @@ class Spark:
         """See `Engine.once`: the workers keep them, in memory or on their disks."""
         kept = rows.to_native().persist()
         stack.callback(kept.unpersist)
-        return nw.from_native(kept)
+        return _frame(kept)
 
     def join(self, rows: Frame, others: Frame, on: Sequence[str], how: Literal["inner", "anti"]) -> Frame:
         """See `Engine.join`."""
@@ -89,7 +89,7 @@ class Spark:
         beside = right.toDF(*(f"_other_{name}" if name in on else name for name in right.columns))
         same = [functions.col(name).eqNullSafe(functions.col(f"_other_{name}")) for name in on]
         joined = left.join(beside, on=reduce(and_, same), how=how)
-        return nw.from_native(joined.drop(*(f"_other_{name}" for name in on)))
+        return _frame(joined.drop(*(f"_other_{name}" for name in on)))
 
     @contextmanager
     def ordered(
@@ -110,6 +110,11 @@ class Spark:
                 yield pl.scan_parquet(files, glob=False), self._read(place)
         finally:
             _remove(storage, prefix)
+
+
+def _frame(native: Any) -> Frame:
+    frame: Frame = nw.from_native(native)
+    return frame
 
 
 def address(storage: Storage, key: str) -> str:

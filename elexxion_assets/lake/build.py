@@ -134,7 +134,7 @@ def stage(
         The staged table; its file lives as long as the context.
     """
     meter = Meter()
-    engine = engine_of(table)
+    engine = engine_of(theme.name, table, lambda: _bytes_behind(storage, themes, theme, table, period))
     published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="elexxion-")))
@@ -154,11 +154,7 @@ def stage(
                 for what, count in source.counts.items():
                     counts[what] = counts.get(what, 0) + count
             else:
-                *abroad, layer, input_name = name.split("/")
-                owner = themes[abroad[0]] if abroad else theme
-                parent = owner.table(Layer(layer), input_name)
-                known = periods_of(storage, owner, parent.layer, parent.name)
-                wanted = known if abroad else _within(known, period, table.lookback)
+                owner, parent, wanted = _parent(storage, themes, theme, table, name, period)
                 frame, read = _scan(storage, owner, parent, wanted, stack, engine)
                 frames.append(frame)
                 inputs += read
@@ -400,6 +396,30 @@ def _within(periods: Sequence[str], period: str, lookback: int) -> list[str]:
     return earlier[len(earlier) - lookback if lookback < len(earlier) else 0 :] + [
         key for key in periods if key == period
     ]
+
+
+def _parent(
+    storage: Storage, themes: Mapping[str, Theme], theme: Theme, table: Table, name: str, period: str
+) -> tuple[Theme, Table, list[str]]:
+    """The table that an input names, with its theme, and the periods of it that are read."""
+    *abroad, layer, input_name = name.split("/")
+    owner = themes[abroad[0]] if abroad else theme
+    parent = owner.table(Layer(layer), input_name)
+    known = periods_of(storage, owner, parent.layer, parent.name)
+    return owner, parent, known if abroad else _within(known, period, table.lookback)
+
+
+def _bytes_behind(storage: Storage, themes: Mapping[str, Theme], theme: Theme, table: Table, period: str) -> int:
+    """The size of the objects that a table is made of."""
+    if table.layer is Layer.SILVER:
+        prefixes = [layout.bronze_prefix(theme.name, name, period) for name in table.inputs]
+        return sum(entry.size for prefix in prefixes for entry in storage.list(prefix))
+    found = 0
+    for name in table.inputs:
+        owner, parent, wanted = _parent(storage, themes, theme, table, name, period)
+        keys = (layout.table_key(owner.name, parent.layer, parent.name, key) for key in wanted)
+        found += sum(entry.size for entry in map(storage.stat, keys) if entry is not None)
+    return found
 
 
 def _scan(

@@ -471,7 +471,7 @@ def _apart(
     table: Table, frame: pl.LazyFrame, checks: Sequence[RowCheck], cluster: Frame
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """What `_one_pass` gives, counted by another engine but for what only this one can say."""
-    wanted: list[nw.Expr] = [nw.len().alias("rows")]
+    marks: dict[str, nw.Expr] = {}
     here: list[pl.Expr] = [pl.len().alias("rows")]
     counted: dict[str, Any] = {}
     for position, check in enumerate(checks):
@@ -480,29 +480,27 @@ def _apart(
         if check.name == KNOWN_COMMUNES:
             # The list of all communes is judged against the few codes that there are, not sent with the question.
             [(name, mark)] = general.items()
-            codes = cluster.group_by(name).agg(nw.len().alias("_times")).collect(backend="polars")
+            codes = cluster.group_by(name).agg(nw.len().alias("_times")).collect("polars")
             lost = codes.filter(mark)["_times"].sum()
             counted |= {f"{position}/{name}": lost, f"{position}": lost}
         elif check.name == RESCUED or len(general) < len(broken):
-            marks = [mark for mark in broken.values() if isinstance(mark, pl.Expr)] or [
-                pl.col(name).is_not_null() for name in broken
-            ]
-            for name, mark in zip(broken, marks, strict=True):
-                found = (mark.cast(pl.Int64) if check.whole else mark.sum()).alias(f"{position}/{name}")
-                here += [found, found.alias(f"{position}")]
+            # Rules in SQL, which Polars has read, and what is joined to the rows here.
+            for name, rule in broken.items():
+                told = rule if isinstance(rule, pl.Expr) else pl.col(contract.RESCUED).is_not_null()
+                count = told.cast(pl.Int64()) if check.whole else told.sum()
+                here += [count.alias(f"{position}/{name}"), count.alias(f"{position}")]
         else:
-            wanted += [_times(mark).alias(f"{position}/{name}") for name, mark in general.items()]
-            together = nw.any_horizontal(*general.values(), ignore_nulls=True)
-            wanted.append(_times(together).alias(f"{position}"))
+            marks |= {f"{position}/{name}": mark for name, mark in general.items()}
+            marks[f"{position}"] = nw.any_horizontal(*general.values(), ignore_nulls=True)
+    # Marks first: one may look at other rows, and Spark counts nothing of the kind inside a sum.
+    marked = cluster.with_columns(*(mark.cast(nw.Int64()).alias(label) for label, mark in marks.items()))
     is_platinum = table.layer is Layer.PLATINUM
-    [told] = (
-        cluster.select(*wanted, *([] if is_platinum else profile.exact(table, nw.col)))
-        .collect("polars")
-        .rows(named=True)
-    )
+    wanted = [nw.len().alias("rows"), *(nw.col(label).sum() for label in marks)]
+    wanted += [] if is_platinum else profile.exact(table, nw.col)
+    [found] = marked.select(*wanted).collect("polars").rows(named=True)
     keys = cluster.group_by(*table.key).agg(nw.len().alias("_times"))
     [[copies]] = keys.select((nw.col("_times") - 1).sum()).collect("polars").rows()
-    counted |= {**told, "copies": copies}
+    counted |= {**found, "copies": copies}
     [said] = frame.select(here).collect(engine="streaming").to_dicts()
     if said.pop("rows") != counted["rows"]:
         raise ValueError(f"{table.name}: the driver has not got the {counted['rows']} rows that the cluster has made")
@@ -511,10 +509,6 @@ def _apart(
         return counted, {}
     sample, places = pl.collect_all([profile.sample(table, frame), profile.places(table, frame)], engine="streaming")
     return counted, profile.made(table, counted, sample, places)
-
-
-def _times(mark: nw.Expr) -> nw.Expr:
-    return mark.cast(nw.Int64()).sum()
 
 
 def _result(

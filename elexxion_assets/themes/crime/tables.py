@@ -263,7 +263,10 @@ def _change(column: str) -> nw.Expr:
 
 
 def _mean(column: str) -> nw.Expr:
-    return (nw.col(f"{column}_0") + nw.col(f"{column}_1") + nw.col(f"{column}_2")) / 3
+    years = [nw.col(f"{column}_{back}") for back in range(3)]
+    known = nw.all_horizontal(*(~year.is_null() for year in years), ignore_nulls=False)
+    # Not `/ 3`, which Polars takes for a product with a rounded third.
+    return nw.when(known).then(nw.mean_horizontal(*years))
 
 
 def communes(rows: Frame, *, period: str) -> Frame:
