@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from elexxion_assets.declare import Frame, Table, TextTable
+from elexxion_assets.declare import Frame, Layer, Table, TextTable
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.settings import settings
 
@@ -96,6 +96,8 @@ def engine_of(theme: str, table: Table, size: Callable[[], int]) -> Engine:
     if settings().engine == "polars":
         return EMBEDDED
     least, reason = settings().spark_from_bytes, table.in_process
+    if table.layer is Layer.PLATINUM:
+        reason = "it holds the features of some 35,000 communes, for models that are trained in this process"
     if not reason and least and (found := size()) < least:
         reason = f"its inputs have {found:,} bytes, fewer than ELEXXION_SPARK_FROM_BYTES"
     if reason:

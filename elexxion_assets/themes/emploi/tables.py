@@ -12,6 +12,8 @@ once a file says to which zone each belongs: Insee's `table-appartenance-geo-com
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, CODE_ZONE_EMPLOI, COMMUNE, COMMUNE_CIBLE, MOTIF, PART, ZONAGE
@@ -424,7 +426,10 @@ TABLES = (
         _ACTIVE_WITHIN,
         communes=True,
     ),
-    _silver(DICTIONNAIRE, "Variables and modalities of Insee's communal bases with their labels, and our columns"),
+    replace(
+        _silver(DICTIONNAIRE, "Variables and modalities of Insee's communal bases with their labels, and our columns"),
+        in_process="a dictionary has some 40,000 lines",
+    ),
     _silver(RECENSEMENT, "Census by commune and year: shares of ages, professions, diplomas", communes=True),
     _silver(
         DEMANDEURS_EMPLOI,
