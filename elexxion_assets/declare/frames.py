@@ -1,4 +1,4 @@
-"""Small tables beside lazy frames of whatever engine."""
+"""What tables need where engines differ: small tables beside large ones, sums that do not depend on an order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from elexxion_assets.declare.dataset import Frame
 
 _SENT_WHOLE = 32 << 20
 """Bytes up to which a small table is sent whole to every worker of a cluster, so that the large one stays in place."""
+
+
+_GRAIN = 2**40
+
+
+def sum_in_any_order(value: nw.Expr) -> nw.Expr:
+    """The sum of a group of numbers of less than 8 million together, the same to the last digit in whatever order.
+
+    Floating sums depend on the order, which neither a cluster nor the threads of one machine keep. Here numbers are cut
+    to multiples of 2^-40, unless there is only one: a published figure stays what it is.
+    """
+    grains = (value * _GRAIN).cast(nw.Int64()).sum().cast(nw.Float64())
+    return nw.when(value.count() == 1).then(value.max()).otherwise(grains / _GRAIN)
 
 
 def beside(rows: Frame, table: pl.DataFrame) -> Frame:

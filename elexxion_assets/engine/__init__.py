@@ -7,7 +7,6 @@ in this process either way.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -16,7 +15,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from elexxion_assets.declare import Frame, Layer, Table, TextTable
+from elexxion_assets.declare import Frame, Layer, Table
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.settings import settings
 
@@ -26,9 +25,6 @@ class Engine(Protocol):
 
     name: str
 
-    def column(self, name: str) -> str:
-        """The name that frames of this engine give to a column of a file."""
-
     def scan(self, storage: Storage, key: str, stack: ExitStack) -> Frame:
         """The rows of a stored Parquet object, for as long as the stack is open."""
 
@@ -36,7 +32,7 @@ class Engine(Protocol):
         """Rows of this process as a frame of this engine, to join with."""
 
     def brought(self, rows: Frame, lines: pl.DataFrame | None = None) -> pl.LazyFrame:
-        """Few rows as a frame of this process, under the names of the file.
+        """Few rows as a frame of this process.
 
         Args:
             rows: The rows.
@@ -73,11 +69,6 @@ class Engine(Protocol):
         Yields:
             The rows as a frame of this process, and where it may count them itself, as a frame of the engine.
         """
-
-
-def named(engine: Engine, table: TextTable) -> TextTable:
-    """The facts about a table, with its columns named as the frames of an engine name them."""
-    return dataclasses.replace(table, columns=tuple(map(engine.column, table.columns)))
 
 
 def engine_of(theme: str, table: Table, size: Callable[[], int]) -> Engine:

@@ -22,10 +22,6 @@ class Embedded:
 
     name = "polars"
 
-    def column(self, name: str) -> str:
-        """See `Engine.column`: the same."""
-        return name
-
     def scan(self, storage: Storage, key: str, stack: ExitStack) -> Frame:
         """See `Engine.scan`."""
         return nw.from_native(pl.scan_parquet(stack.enter_context(storage.local(key))))

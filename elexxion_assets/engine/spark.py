@@ -29,11 +29,6 @@ from elexxion_assets.lake import layout
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.settings import Settings, SettingsError, settings
 
-_SPECIAL = str.maketrans({".": "\ue02e", "`": "\ue060"})
-"""What Spark takes for syntax in a column's name, and the private characters that stand for it."""
-
-_AS_WRITTEN = {value: chr(key) for key, value in _SPECIAL.items()}
-
 _LEFT_OVER = timedelta(days=1)
 """Age of parts that nobody works on any more: what a killed driver left."""
 
@@ -46,10 +41,6 @@ class Spark:
     def __init__(self, session: Any) -> None:
         self.session = session
 
-    def column(self, name: str) -> str:
-        """See `Engine.column`."""
-        return name.translate(_SPECIAL)
-
     def scan(self, storage: Storage, key: str, stack: ExitStack) -> Frame:
         """See `Engine.scan`."""
         if storage.stat(key) is None:
@@ -57,19 +48,19 @@ class Spark:
         return self._read(address(storage, key))
 
     def _read(self, place: str) -> Frame:
-        native = self.session.read.parquet(place)
-        return _frame(native.toDF(*map(self.column, native.columns)))
+        return _frame(self.session.read.parquet(place))
 
     def small(self, rows: pl.DataFrame) -> Frame:
         """See `Engine.small`."""
-        return on_spark(self.session, rows.rename(self.column))
+        return on_spark(self.session, rows)
 
     def brought(self, rows: Frame, lines: pl.DataFrame | None = None) -> pl.LazyFrame:
         """See `Engine.brought`."""
         if lines is not None:
-            rows = rows.join(self.small(lines.select("_line")), on="_line", how="semi")
+            wanted = self.small(lines.select("_line")).to_native()
+            rows = _frame(rows.to_native().join(wanted, on="_line", how="left_semi"))
         found: pl.DataFrame = rows.collect(backend="polars").to_native()
-        return found.rename(lambda name: "".join(_AS_WRITTEN.get(letter, letter) for letter in name)).lazy()
+        return found.lazy()
 
     def numbers(self, *frames: Frame) -> list[int]:
         """See `Engine.numbers`."""
@@ -110,6 +101,27 @@ class Spark:
                 yield pl.scan_parquet(files, glob=False), self._read(place)
         finally:
             _remove(storage, prefix)
+
+
+def _quote_names() -> None:
+    """Makes narwhals ask Spark for columns by quoted names.
+
+    Names of official files hold dots (`unité.de.compte`), which Spark takes for fields of a struct. narwhals passes
+    names as they are, and has no public way to change it.
+    """
+    from narwhals._spark_like import dataframe, expr, namespace
+    from pyspark.sql import functions
+
+    class Quoting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(functions, name)
+
+        def col(self, name: str) -> Any:
+            return functions.col("`" + name.replace("`", "``") + "`")
+
+    quoting = Quoting()
+    for module in (dataframe, expr, namespace):
+        setattr(module, "import_functions", lambda implementation: quoting)  # noqa: B010
 
 
 def _frame(native: Any) -> Frame:
@@ -168,6 +180,7 @@ def spark_engine() -> Spark:
             words = str(error).strip().splitlines()[:2]
             raise SettingsError(f"ELEXXION_SPARK_MASTER: {chosen.spark_master}: {' '.join(words)}") from error
         raise
+    _quote_names()
     logging.getLogger(__name__).info("Spark %s on %s", session.version, chosen.spark_master)
     return Spark(session)
 
@@ -196,6 +209,8 @@ def configuration(chosen: Settings, hadoop: tuple[str, bool]) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.ui.showConsoleProgress": "false",
+        # Where in Python an expression was made is asked for at every one of thousands.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
     if chosen.s3_endpoint is None or chosen.s3_access_key is None or chosen.s3_secret_key is None:
         return told

@@ -22,7 +22,7 @@ import polars as pl
 
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Evolution, Frame, Geography, Kind, Layer, Table, TextTable, Theme
-from elexxion_assets.engine import Engine, engine_of, named
+from elexxion_assets.engine import Engine, engine_of
 from elexxion_assets.engine.embedded import SORTED_AT_ONCE
 from elexxion_assets.lake import comparison, layout
 from elexxion_assets.lake.cost import Meter
@@ -548,7 +548,7 @@ class _Contracted:
         rows = self.engine.small(last.filter(COUNTS).drop(COUNTS, HOME))
         if bronze is None:
             return rows
-        untouched = source.join(self.engine.small(last.select("_line")), on="_line", how="anti")
+        untouched = self.engine.join(source, self.engine.small(last.select("_line")), ["_line"], "anti")
         names = source.collect_schema().names()
         known = rows.collect_schema().names()
         own = [nw.col(name) if name in known else nw.lit(None, nw.String()).alias(name) for name in names]
@@ -562,7 +562,7 @@ class _Contracted:
         A source line with anything wrong in it goes to quarantine whole, with all that is wrong in it.
         """
         columns, engine = self.dataset.columns, self.engine
-        table = named(engine, text_table(facts, delivery))
+        table = text_table(facts, delivery)
         [source_rows] = engine.numbers(source.select(nw.len()))
         normalised = self.dataset.normalise(self.dataset, source, table)
         judged = contract.apply(normalised, columns, self.dataset.rescued).drop(contract.REASON)
@@ -625,8 +625,7 @@ class _Contracted:
         table = text_table(delivery.tables[position], delivery)
         found = [typed.filter(~nw.col(contract.RESCUED).is_null()).select("_line", contract.RESCUED)]
         known = source.collect_schema().names()
-        unknown = {name: self.engine.column(name) for name in self.dataset.unknown(self.dataset, table)}
-        texts = {name: nw.col(column) for name, column in unknown.items() if column in known}
+        texts = {name: nw.col(name) for name in self.dataset.unknown(self.dataset, table) if name in known}
         if texts:
             said = source.select("_line", contract.json_object(texts).alias(contract.RESCUED))
             found.append(said.drop_nulls())

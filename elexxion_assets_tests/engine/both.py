@@ -97,8 +97,31 @@ def made(lake: Lake, name: str, period: str, engine: str) -> Made:
     return Made(rows, staged, rejected)
 
 
+TABLES = {
+    "association/silver/registre": "2024",
+    "association/gold/communes": "2024",
+    "association/gold/creations": "2024",
+    "crime/silver/communale": "2023",
+    "crime/silver/departementale": "2023",
+    "crime/gold/communes": "2023",
+    "crime/gold/departements": "2023",
+    "election/silver/participation": "2022-presidentielle-t2",
+    "election/silver/resultats": "2022-presidentielle-t2",
+    "election/gold/communes": "2022-presidentielle-t2",
+    "election/gold/communes_candidats": "2022-presidentielle-t2",
+    "election/gold/departements": "2022-presidentielle-t2",
+    "emploi/silver/base_cc_emploi_pop_active": "2021",
+    "emploi/silver/chomage_zone_emploi": "2021",
+    "emploi/silver/demandeurs_emploi": "2021",
+    "emploi/silver/filosofi": "2021",
+    "emploi/gold/communes": "2021",
+    "emploi/gold/zones_emploi": "2021",
+}
+"""The tables of `small_lake`, each with the period that is compared."""
+
+
 def small_lake(folder: Path) -> Lake:
-    """A lake of small official files of every theme, some lines of them wrong, built by Polars."""
+    """A lake of small official files of every theme, some lines of them wrong, its silver made by Polars."""
     lake = Lake(folder / "lake")
     lake.drop("communale-2023.csv", _crime().encode())
     again = clean.crime(["01004", "01033"], (2023,), seed=9).replace("CODGEO_2025", "CODGEO_2022")
@@ -115,12 +138,19 @@ def small_lake(folder: Path) -> Lake:
     emploi_samples(inputs, 1)
     for file in sorted(inputs.iterdir()):
         lake.drop(file.name, file)
-    lake.build()
+    for name, period in TABLES.items():
+        theme, layer, table = name.split("/")
+        if layer == Layer.SILVER:
+            of = lake.themes[theme]
+            datasets = of.table(Layer.SILVER, table).inputs
+            known = {found for dataset in datasets for found in periods_of(lake.storage, of, Layer.BRONZE, dataset)}
+            for wanted in sorted(found for found in known if found <= period)[-3:]:
+                lake.make(name, wanted)
     return lake
 
 
 def _crime() -> str:
-    """Communes that merged, one that was split, arrondissements; lines that break the contract; columns of no contract."""
+    """Communes that merged or were split, arrondissements; lines that break the contract; a column of no contract."""
     cog = Cog.builtin()
     gone = sorted(cog.codes(2022) - cog.codes(cog.newest))[:3]
     split = cog.passage(2022).filter(pl.col("part") < 1)["code_source"].unique().sort().head(2).to_list()
@@ -148,14 +178,3 @@ def _departements() -> str:
         for label, unit in (("Vols de véhicules", "Véhicule"), ("Homicides", "Victime"))
     ]
     return "\n".join([header, *rows, rows[-1].replace(";974;", ";9740;")]) + "\n"
-
-
-def tables(lake: Lake) -> list[tuple[str, str]]:
-    """Every table that Spark may make, with the last period that the lake has of it."""
-    found = []
-    for theme in lake.themes.values():
-        for table in theme.tables:
-            known = periods_of(lake.storage, theme, table.layer, table.name)
-            if known and not table.in_process:
-                found.append((f"{theme.name}/{table.layer}/{table.name}", known[-1]))
-    return found

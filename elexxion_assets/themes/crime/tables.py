@@ -15,6 +15,7 @@ import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, DEPARTEMENT, MOTIF, PART, REGION
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare.frames import sum_in_any_order
 from elexxion_assets.geography.ministry import departement_of_commune
 from elexxion_assets.geography.plm import COMMUNE_OF
 from elexxion_assets.themes.crime.datasets import (
@@ -108,14 +109,14 @@ def _carried(rows: Frame) -> Frame:
         *(nw.col(column).max() for column in ("part", "population", "logements", "code_departement", "geographie"))
     )
     places = published.group_by(*place).agg(
-        *((nw.col(column) * nw.col("part")).sum().alias(column) for column in ("population", "logements")),
+        *(sum_in_any_order(nw.col(name) * nw.col("part")).alias(name) for name in ("population", "logements")),
         *(nw.col(column).count().alias(f"_with_{column}") for column in ("population", "logements")),
         *(nw.col(column).max() for column in ("code_departement", "geographie")),
         nw.len().alias("communes_sources"),
         nw.col("part").min().alias("_part"),
     )
     figures = rows.group_by(*place, "indicateur").agg(
-        (nw.col("nombre") * nw.col("part")).sum().alias("_sum"),
+        sum_in_any_order(nw.col("nombre") * nw.col("part")).alias("_sum"),
         nw.col("nombre").count().alias("_known"),
         nw.len().alias("_published"),
         nw.col("taux_pour_mille").max().alias("_rate"),
