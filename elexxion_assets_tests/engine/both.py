@@ -20,6 +20,7 @@ from elexxion_assets.themes.association.samples import places, write_import, wri
 from elexxion_assets.themes.emploi.samples import samples as emploi_samples
 from elexxion_assets_tests import official as o
 from elexxion_assets_tests.quality import clean
+from elexxion_assets_tests.small_lake import SmallLake
 from elexxion_assets_tests.trial import Lake
 
 DEFAULTS = {
@@ -81,7 +82,7 @@ class Made:
         return [result.as_json() for result in self.staged.results]
 
 
-def made(lake: Lake, name: str, period: str, engine: str) -> Made:
+def made(lake: Lake | SmallLake, name: str, period: str, engine: str) -> Made:
     """Stages a table, `theme/layer/table`, and reads what went to quarantine meanwhile."""
     theme, layer, table = name.split("/")
     declared = lake.themes[theme].table(Layer(layer), table)
