@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 import narwhals as nw
 import polars as pl
 
@@ -22,6 +25,11 @@ def sum_in_any_order(value: nw.Expr) -> nw.Expr:
     """
     grains = (value * _GRAIN).cast(nw.Int64()).sum().cast(nw.Float64())
     return nw.when(value.count() == 1).then(value.max()).otherwise(grains / _GRAIN)
+
+
+def sum_from_the_left(*values: nw.Expr) -> nw.Expr:
+    """The sum of columns, missing values as 0, in the order given: `sum_horizontal` of Polars has one of its own."""
+    return reduce(add, (value.fill_null(0) for value in values))
 
 
 def beside(rows: Frame, table: pl.DataFrame) -> Frame:

@@ -484,11 +484,16 @@ def _apart(
             lost = codes.filter(mark)["_times"].sum()
             counted |= {f"{position}/{name}": lost, f"{position}": lost}
         elif check.name == RESCUED or len(general) < len(broken):
-            # Rules in SQL, which Polars has read, and what is joined to the rows here.
-            for name, rule in broken.items():
-                told = rule if isinstance(rule, pl.Expr) else pl.col(contract.RESCUED).is_not_null()
-                count = told.cast(pl.Int64()) if check.whole else told.sum()
-                here += [count.alias(f"{position}/{name}"), count.alias(f"{position}")]
+            # Rules that Polars has read or knows alone, and what is joined to the rows here.
+            told = {
+                name: rule if isinstance(rule, pl.Expr) else pl.col(contract.RESCUED).is_not_null()
+                for name, rule in broken.items()
+            }
+            told[""] = pl.any_horizontal(*told.values()) if len(told) > 1 else next(iter(told.values()))
+            here += [
+                (rule.cast(pl.Int64) if check.whole else rule.sum()).alias(f"{position}/{name}".removesuffix("/"))
+                for name, rule in told.items()
+            ]
         else:
             marks |= {f"{position}/{name}": mark for name, mark in general.items()}
             marks[f"{position}"] = nw.any_horizontal(*general.values(), ignore_nulls=True)

@@ -155,8 +155,12 @@ def _crime() -> str:
     cog = Cog.builtin()
     gone = sorted(cog.codes(2022) - cog.codes(cog.newest))[:3]
     split = cog.passage(2022).filter(pl.col("part") < 1)["code_source"].unique().sort().head(2).to_list()
-    codes = ["01001", "01004", "01033", "2A004", "69123", "75056", *gone, *split]
-    header, *lines = clean.crime(codes, (2021, 2022, 2023)).replace("CODGEO_2025", "CODGEO_2022").splitlines()
+    codes = ["01001", "01004", "01033", "2A004", "69123", "75056"]
+    as_others = dict(zip(("01005", "01007", "01008", "01009", "01010"), [*gone, *split], strict=True))
+    text = clean.crime([*codes, *as_others], (2021, 2022, 2023)).replace("CODGEO_2025", "CODGEO_2022")
+    for code, other in as_others.items():
+        text = text.replace(f"\n{code};", f"\n{other};")
+    header, *lines = text.splitlines()
     lines = [f"{line};" for line in lines]
     known = [line for line in lines if ";2023;" in line]
     lines[lines.index(known[3])] += 'dit « "vol" »\\n'
