@@ -164,8 +164,8 @@ def spark_engine() -> Spark:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise SettingsError(
-            "ELEXXION_ENGINE: spark needs the package pyspark; install it with pip install 'elexxion-assets[spark]', "
-            "or leave ELEXXION_ENGINE out for Polars"
+            "ELEXXION_ENGINE: spark needs pyspark, the extra elexxion-assets[spark]: in the project's folder, "
+            "pip install -c constraints.txt '.[spark]'; or leave ELEXXION_ENGINE out for Polars"
         ) from error
     chosen = settings()
     builder = SparkSession.builder.master(chosen.spark_master).appName("elexxion")
