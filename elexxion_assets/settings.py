@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         s3_region: Region to sign requests for.
         s3_access_key: Access key.
         s3_secret_key: Secret key.
+        engine: What makes the tables: Polars in this process, or Spark.
+        spark_master: The Spark cluster, such as `spark://host:7077`; `local[*]` is this machine.
+        spark_from_bytes: Size of a table's inputs from which Spark makes it; smaller ones are made by Polars on the
+            driver, which is faster.
         cog_vintage: Vintage of the communes (COG) that all tables speak of; without it, the newest known.
         dagster_database_url: PostgreSQL address of Dagster's own storage; without it, SQLite files.
         study_database_url: PostgreSQL address of the searches of parameters, another database or schema than Dagster's;
@@ -80,6 +84,9 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
+    engine: Literal["polars", "spark"] = "polars"
+    spark_master: Annotated[str, Field(pattern=r"^(local(\[.+\])?|spark://\S+|yarn|k8s://\S+)$")] = "local[*]"
+    spark_from_bytes: Annotated[int, Field(ge=0)] = 0
     cog_vintage: Annotated[int, Field(ge=1943, le=2100)] | None = None
     dagster_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None
     study_database_url: Annotated[SecretStr, AfterValidator(_names_the_driver)] | None = None

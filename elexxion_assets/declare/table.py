@@ -102,6 +102,8 @@ class Table:
         thresholds: What is told as drift.
         may_be_empty: Whether no row is a right answer, as for what is known before the first period. Such a table is
             published empty, so that it is built again when an earlier period arrives.
+        in_process: Why it is made by Polars in the driver's process when Spark is chosen (few rows, for one); empty for
+            the others.
         populations: Whether the function is also given `populations`, a lazy frame of `code_commune, annee, population,
             source`: the populations municipales known, of every year, in the communes of the target vintage.
     """
@@ -119,4 +121,5 @@ class Table:
     totals: Callable[..., Frame] | None = None
     thresholds: Thresholds = Thresholds()
     may_be_empty: bool = False
+    in_process: str = ""
     populations: bool = False

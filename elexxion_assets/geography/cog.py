@@ -14,6 +14,7 @@ import narwhals as nw
 import polars as pl
 
 from elexxion_assets.declare import Frame
+from elexxion_assets.declare.frames import beside
 from elexxion_assets.geography import insee, passage
 from elexxion_assets.geography.passage import FIRST_VINTAGE, Motif, Movement, Part, Step
 from elexxion_assets.geography.plm import COMMUNE_OF, Level
@@ -292,7 +293,7 @@ class Cog:
         of before. Rates are not carried: recompute them from carried counts.
 
         Args:
-            frame: Lazy frame over Polars.
+            frame: Lazy frame, of Polars or of Spark.
             code: Column of commune codes (COG), as text.
             vintage: Vintage of the codes; None if unknown or mixed. A code that the stated vintage does not know is
                 followed from the newest vintage that knows it, and says so.
@@ -304,13 +305,11 @@ class Cog:
             The frame with `code_commune_cible`, `part` and `motif` (the texts of `Motif`).
 
         Raises:
-            ValueError: As `passage`; or if the frame is not a Polars one.
+            ValueError: As `passage`.
         """
-        if frame.implementation is not nw.Implementation.POLARS:
-            raise ValueError(f"codes are carried on Polars frames, not on {frame.implementation}")
         target = self._check(self.newest if target is None else target)
         placement = self._kept(("placement", vintage, target, plm), lambda: self._placement(vintage, target, plm))
-        table = nw.from_native(placement.lazy())
+        table = beside(frame, placement)
         value = nw.col(code)
         abroad = value.str.contains(f"^(?:{ABROAD})$")
         joined = frame.join(table, left_on=code, right_on="code_source", how="left")

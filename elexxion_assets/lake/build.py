@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,8 @@ import polars as pl
 
 from elexxion_assets.columns import COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Dataset, Evolution, Frame, Geography, Kind, Layer, Table, TextTable, Theme
+from elexxion_assets.engine import Engine, engine_of
+from elexxion_assets.engine.embedded import SORTED_AT_ONCE
 from elexxion_assets.lake import comparison, layout
 from elexxion_assets.lake.cost import Meter
 from elexxion_assets.lake.edition import Edition, edition_of, populations_of
@@ -51,9 +53,6 @@ NAME = "name"
 TARGET = (COMMUNE_CIBLE.name, PART.name, MOTIF.name)
 """Columns that a dataset with a geography gets: where the row's figures count, for what share, and why."""
 
-SORTED_AT_ONCE = 750_000
-"""Rows of a large silver table that are sorted together."""
-
 _POLARS = {
     Kind.TEXT: pl.String(),
     Kind.INTEGER: pl.Int64(),
@@ -82,6 +81,7 @@ class Staged:
         profile: How its values are spread, see `quality.profile`; empty for platinum.
         revisions: What it changes in the published table, see `quality.drift.revisions`; empty where nothing is new.
         cost: What making and judging it took, see `lake.cost`.
+        engine: What made it: `polars` or `spark`.
     """
 
     theme: str
@@ -97,6 +97,7 @@ class Staged:
     profile: dict[str, Any] = field(default_factory=dict)
     revisions: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    engine: str = "polars"
 
     @property
     def synthetic(self) -> bool:
@@ -134,6 +135,7 @@ def stage(
         The staged table; its file lives as long as the context.
     """
     meter = Meter()
+    engine = engine_of(theme.name, table, lambda: _bytes_behind(storage, themes, theme, table, period))
     published = storage.stat(layout.table_key(theme.name, table.layer, table.name, period))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="elexxion-")))
@@ -144,20 +146,18 @@ def stage(
         rescued: list[pl.DataFrame] = []
         for name in table.inputs:
             if table.layer is Layer.SILVER:
-                source = _Contracted(storage, ledger, theme, theme.dataset(name), period, scratch, stack, edition)
-                frames.append(nw.from_native(source.rows()))
+                source = _Contracted(
+                    storage, ledger, theme, theme.dataset(name), period, scratch, stack, edition, engine
+                )
+                frames.append(source.rows())
                 inputs += source.inputs
                 rescued += source.rescued
                 for what, count in source.counts.items():
                     counts[what] = counts.get(what, 0) + count
             else:
-                *abroad, layer, input_name = name.split("/")
-                owner = themes[abroad[0]] if abroad else theme
-                parent = owner.table(Layer(layer), input_name)
-                known = periods_of(storage, owner, parent.layer, parent.name)
-                wanted = known if abroad else _within(known, period, table.lookback)
-                frame, read = _scan(storage, owner, parent, wanted, stack)
-                frames.append(nw.from_native(frame))
+                owner, parent, wanted = _parent(storage, themes, theme, table, name, period)
+                frame, read = _scan(storage, owner, parent, wanted, stack, engine)
+                frames.append(frame)
                 inputs += read
         cog: dict[str, str] = {}
         given: dict[str, Frame] = {}
@@ -165,22 +165,35 @@ def stage(
             cog = cog_of(storage, table, edition)
             inputs += map(dict, edition.sources)
         if table.populations:
-            given["populations"] = nw.from_native(populations_of(storage).table.lazy())
+            given["populations"] = engine.small(populations_of(storage).table)
         provenance = PROVENANCE if table.layer is Layer.SILVER else ()
         origin = ORIGIN if table.layer is Layer.SILVER else ()
         # Engines count in types of their own; the lake holds one integer and one floating type.
         columns = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
-        made = table.function(*frames, period=period, **given).select(*columns, *origin).to_native()
+        made = table.function(*frames, period=period, **given).select(*columns, *origin)
         file = scratch / "staged.parquet"
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
-        # In memory rows that nearly are in order are sorted in no time; so come those of most files.
-        made = _sorted_by_ranges(made, table.key, scratch) if large else _sorted(made, table.key)
-        if provenance:
-            made = _with_rescued(made, rescued)
-        made.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
-        yield _judged(
-            storage, theme, table, period, file, inputs, published, meter, counts, frames, given, cog, edition
-        )
+        with engine.ordered(made, table.key, storage, scratch, large=large) as (ordered, cluster):
+            if provenance:
+                ordered = _with_rescued(ordered, rescued)
+            ordered.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
+            staged = _judged(
+                storage,
+                theme,
+                table,
+                period,
+                file,
+                inputs,
+                published,
+                meter,
+                counts,
+                frames,
+                given,
+                cog,
+                edition,
+                cluster,
+            )
+        yield replace(staged, engine=engine.name)
 
 
 @contextmanager
@@ -211,11 +224,12 @@ def _judged(
     given: Mapping[str, Frame] = MappingProxyType({}),
     cog: Mapping[str, str] = MappingProxyType({}),
     edition: Edition | None = None,
+    cluster: Frame | None = None,
 ) -> Staged:
     """The staged table with the result of every check: its own, against its inputs, against what was published."""
     provenance = PROVENANCE if table.layer is Layer.SILVER else ()
     rows = pl.scan_parquet(file)
-    judged = checks.judge(table, rows, provenance, communes_of(storage, table, edition))
+    judged = checks.judge(table, rows, provenance, communes_of(storage, table, edition), cluster)
     results, revisions = judged.results, dict[str, Any]()
     if judged.profile or judged.rows:
         results += comparison.kept_whole(table, rows, judged.profile, counts, frames, given, period)
@@ -285,32 +299,6 @@ def _with_rescued(made: pl.LazyFrame, rescued: list[pl.DataFrame]) -> pl.LazyFra
     return made.join(pl.concat(rescued).lazy(), on=list(ORIGIN), how="left", maintain_order="left")
 
 
-def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-    return rows.collect(engine="streaming").sort(*key).lazy()
-
-
-def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
-    """The rows in order of their key, sorted one range of keys at a time: sorting all at once holds all in memory."""
-    unsorted = scratch / "unsorted.parquet"
-    rows.sink_parquet(unsorted, compression_level=1)
-    whole, first = pl.scan_parquet(unsorted), pl.col(key[0])
-    ordered = whole.select(first).collect(engine="streaming").to_series().sort()
-    cuts = ordered.gather_every(SORTED_AT_ONCE, SORTED_AT_ONCE).unique(maintain_order=True).to_list()
-    del ordered
-    parts: list[Path] = []
-    for low, high in zip([None, *cuts], [*cuts, None], strict=True):
-        part = whole
-        if low is not None:
-            part = part.filter(first >= low)
-        if high is not None:
-            # A row without a key must come as far as the check that refuses it.
-            part = part.filter((first < high).fill_null(low is None))
-        parts.append(scratch / f"sorted-{len(parts):04}.parquet")
-        part.sort(*key).sink_parquet(parts[-1], compression_level=1)
-    unsorted.unlink()
-    return pl.scan_parquet(parts, glob=False)
-
-
 def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
     """Puts a staged table in place of the old one, in one step; readers see the old or the new, never half.
 
@@ -340,6 +328,7 @@ def publish(storage: Storage, staged: Staged) -> dict[str, Any]:
         "inputs": staged.inputs,
         "counts": staged.counts,
         "cost": staged.cost,
+        "engine": staged.engine,
         "cog": staged.cog,
         "synthetic": staged.synthetic,
         "checks": [result.as_json() for result in staged.results],
@@ -410,18 +399,42 @@ def _within(periods: Sequence[str], period: str, lookback: int) -> list[str]:
     ]
 
 
+def _parent(
+    storage: Storage, themes: Mapping[str, Theme], theme: Theme, table: Table, name: str, period: str
+) -> tuple[Theme, Table, list[str]]:
+    """The table that an input names, with its theme, and the periods of it that are read."""
+    *abroad, layer, input_name = name.split("/")
+    owner = themes[abroad[0]] if abroad else theme
+    parent = owner.table(Layer(layer), input_name)
+    known = periods_of(storage, owner, parent.layer, parent.name)
+    return owner, parent, known if abroad else _within(known, period, table.lookback)
+
+
+def _bytes_behind(storage: Storage, themes: Mapping[str, Theme], theme: Theme, table: Table, period: str) -> int:
+    """The size of the objects that a table is made of."""
+    if table.layer is Layer.SILVER:
+        prefixes = [layout.bronze_prefix(theme.name, name, period) for name in table.inputs]
+        return sum(entry.size for prefix in prefixes for entry in storage.list(prefix))
+    found = 0
+    for name in table.inputs:
+        owner, parent, wanted = _parent(storage, themes, theme, table, name, period)
+        keys = (layout.table_key(owner.name, parent.layer, parent.name, key) for key in wanted)
+        found += sum(entry.size for entry in map(storage.stat, keys) if entry is not None)
+    return found
+
+
 def _scan(
-    storage: Storage, theme: Theme, table: Table, periods: Sequence[str], stack: ExitStack
-) -> tuple[pl.LazyFrame, list[dict[str, str]]]:
+    storage: Storage, theme: Theme, table: Table, periods: Sequence[str], stack: ExitStack, engine: Engine
+) -> tuple[Frame, list[dict[str, str]]]:
     """One lazy frame over periods of a table."""
     provenance = PROVENANCE if table.layer is Layer.SILVER else ()
-    frames, inputs = [empty_frame(table.columns, provenance)], []
+    frames, inputs = list[Frame](), []
     for key in periods:
         name = layout.table_key(theme.name, table.layer, table.name, key)
         entry = storage.stat(name)
         if entry is None:
             continue
-        frames.append(_as_declared(pl.scan_parquet(stack.enter_context(storage.local(name))), table, provenance))
+        frames.append(_as_declared(engine.scan(storage, name, stack), table, provenance))
         document = json.loads(storage.read(layout.table_document_key(theme.name, table.layer, table.name, key)))
         inputs.append(
             {
@@ -431,7 +444,9 @@ def _scan(
                 "synthetic": str(document["synthetic"]).lower(),
             }
         )
-    return pl.concat(frames[1:] or frames), inputs
+    if not frames:
+        return engine.small(empty_frame(table.columns, provenance).collect()), inputs
+    return nw.concat(frames), inputs
 
 
 @cache
@@ -440,14 +455,16 @@ def _shared() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="elexxion-")
 
 
-def _as_declared(rows: pl.LazyFrame, table: Table, provenance: Sequence[str]) -> pl.LazyFrame:
+def _as_declared(rows: Frame, table: Table, provenance: Sequence[str]) -> Frame:
     """A published period in today's columns and types: one made by older code may lack some until it is made again."""
     known = rows.collect_schema().names()
     columns = [
-        (pl.col(column.name) if column.name in known else pl.lit(None)).cast(_POLARS[column.kind]).alias(column.name)
+        (nw.col(column.name) if column.name in known else nw.lit(None, nw.String()))
+        .cast(column.kind.dtype)
+        .alias(column.name)
         for column in table.columns
     ]
-    own = [pl.col(name) if name in known else pl.lit(None, pl.String).alias(name) for name in provenance]
+    own = [nw.col(name) if name in known else nw.lit(None, nw.String()).alias(name) for name in provenance]
     return rows.select(*columns, *own)
 
 
@@ -464,8 +481,10 @@ class _Contracted:
         scratch: Path,
         stack: ExitStack,
         edition: Edition | None,
+        engine: Engine,
     ) -> None:
         self.edition = edition
+        self.engine = engine
         self.storage = storage
         self.ledger = ledger
         self.theme = theme
@@ -477,9 +496,9 @@ class _Contracted:
         self.rescued: list[pl.DataFrame] = []
         self.counts = {"source_rows": 0, "quarantined": 0, "older_release": 0}
 
-    def rows(self) -> pl.LazyFrame:
+    def rows(self) -> Frame:
         """The rows that the silver table is made of."""
-        parts: list[tuple[tuple[str, str, int], pl.LazyFrame, int]] = []
+        parts: list[tuple[tuple[str, str, int], Frame, int]] = []
         held: dict[tuple[str, int], Entry] = {}
         corrected: dict[tuple[str, int], list[tuple[Delivery, Entry]]] = {}
         for entry in self.storage.list(layout.bronze_prefix(self.theme.name, self.dataset.name, self.period)):
@@ -518,72 +537,65 @@ class _Contracted:
                 )
         return self._newest(parts)
 
-    def _source(self, bronze: Entry | None, corrections: Sequence[Entry]) -> pl.LazyFrame:
+    def _source(self, bronze: Entry | None, corrections: Sequence[Entry]) -> Frame:
         """The rows of one table of a delivery, those that were corrected in the place of those they correct."""
-        scans = [
-            pl.scan_parquet(self.stack.enter_context(self.storage.local(entry.key)))
-            for entry in ([bronze] if bronze else []) + [*corrections]
-        ]
-        if not corrections:
-            return scans[0]
-        said = pl.concat(scans[1:] if bronze else scans, how="diagonal").collect()
-        last = said.unique("_line", keep="last", maintain_order=True)
-        rows = last.filter(COUNTS).drop(COUNTS, HOME).lazy()
+        if bronze is not None:
+            source = self.engine.scan(self.storage, bronze.key, self.stack)
+            if not corrections:
+                return source
+        # People have corrected them: they are few.
+        said = [pl.scan_parquet(self.stack.enter_context(self.storage.local(entry.key))) for entry in corrections]
+        last = pl.concat(said, how="diagonal").collect().unique("_line", keep="last", maintain_order=True)
+        rows = self.engine.small(last.filter(COUNTS).drop(COUNTS, HOME))
         if bronze is None:
             return rows
-        untouched = scans[0].join(last.lazy().select("_line"), on="_line", how="anti")
-        names = scans[0].collect_schema().names()
+        untouched = self.engine.join(source, self.engine.small(last.select("_line")), ["_line"], "anti")
+        names = source.collect_schema().names()
         known = rows.collect_schema().names()
-        own = [pl.col(name) if name in known else pl.lit(None, pl.String).alias(name) for name in names]
-        return pl.concat([untouched, rows.select(own)])
+        own = [nw.col(name) if name in known else nw.lit(None, nw.String()).alias(name) for name in names]
+        return nw.concat([untouched, rows.select(own)])
 
     def _contract(
-        self, source: pl.LazyFrame, etag: str, delivery: Delivery, facts: dict[str, Any], position: int
-    ) -> tuple[pl.LazyFrame, int]:
+        self, source: Frame, etag: str, delivery: Delivery, facts: dict[str, Any], position: int
+    ) -> tuple[Frame, int]:
         """Types one delivery's rows; gives the valid ones and the number of source lines that they come from.
 
         A source line with anything wrong in it goes to quarantine whole, with all that is wrong in it.
         """
-        columns = self.dataset.columns
+        columns, engine = self.dataset.columns, self.engine
         table = text_table(facts, delivery)
-        source_rows = int(source.select(pl.len()).collect().item())
-        normalised = self.dataset.normalise(self.dataset, nw.from_native(source), table)
-        typed_file = self._typed_file(etag, delivery.id, position)
-        if not typed_file.exists():
-            partial = typed_file.with_suffix(".partial")
-            judged = apply_contract(normalised, columns, self.dataset.rescued)
-            judged.to_native().sink_parquet(partial, compression_level=1)
-            partial.rename(typed_file)
-        typed = pl.scan_parquet(typed_file)
+        [source_rows] = engine.numbers(source.select(nw.len()))
+        normalised = self.dataset.normalise(self.dataset, source, table)
+        judged = apply_contract(normalised, columns, self.dataset.rescued)
+        typed = engine.once(judged, self._typed_file(etag, delivery.id, position), self.stack)
 
-        wrong = [typed.filter(pl.col(contract.BREACHES).is_not_null()).select("_line", contract.BREACHES)]
-        valid = typed.filter(pl.col(contract.BREACHES).is_null())
-        bad = wrong[0].select("_line").unique().collect()
+        is_valid = nw.col(contract.BREACHES).is_null()
+        wrong = [typed.filter(~is_valid).select("_line", contract.BREACHES)]
+        valid = typed.filter(is_valid)
+        bad = engine.brought(wrong[0].select("_line").unique()).collect()
         if bad.height:
             # A line with anything wrong goes whole: its other rows are no doubles of anybody.
-            valid = valid.join(bad.lazy(), on="_line", how="anti")
-        lost = pl.lit(value=False)
+            valid = valid.join(engine.small(bad), on="_line", how="anti")
+        lost = nw.lit(value=False)
         if self.dataset.geography is not None and self.edition is not None:
             valid = self._carried(valid, self.dataset.geography, self.edition, table)
-            lost = pl.col(TARGET[0]).is_null() & pl.col(self.dataset.geography.code).is_not_null()
+            lost = nw.col(TARGET[0]).is_null() & ~nw.col(self.dataset.geography.code).is_null()
         key = [*self.dataset.key, *(TARGET[:1] if self.dataset.geography else ())]
-        # Keys of different hashes are different: of most files a look at these says that nothing is wrong.
-        keys = pl.struct(key).hash().n_unique()
-        look = valid.select(lost=lost.sum(), again=pl.len() > keys).collect(engine="streaming")
-        if self.dataset.geography is not None and look["lost"].item():
+        any_lost, any_again = engine.look(valid, lost, key)
+        if self.dataset.geography is not None and any_lost:
             code = self.dataset.geography.code
-            said = _breach(code, "geography", pl.lit("« "), pl.col(code), pl.lit(" » "), pl.col(TARGET[2]))
+            said = _breach(code, "geography", nw.lit("« "), nw.col(code), nw.lit(" » "), nw.col(TARGET[2]))
             wrong.append(valid.filter(lost).select("_line", said))
             valid = valid.filter(~lost)
-        if look["again"].item():
+        if any_again:
             wrong.append(self._doubles(valid, key))
-        lines = int(typed.select(pl.col("_line").n_unique()).collect().item())
+        [lines] = engine.numbers(typed.select(nw.col("_line").n_unique()))
         if lines < source_rows:
             unread = source.select("_line").join(typed.select("_line"), on="_line", how="anti")
-            said = _breach("line", "unread", pl.lit("nothing that the dataset expects was found in it"))
+            said = _breach("line", "unread", nw.lit("nothing that the dataset expects was found in it"))
             wrong.append(unread.select("_line", said))
-        reasons = reasons_by_line(pl.concat(wrong))
-        of_those = source if reasons.height else source.head(0)
+        reasons = reasons_by_line(engine.brought(nw.concat(wrong)))
+        of_those = engine.brought(source, reasons) if reasons.height else engine.brought(source.head(0))
         rejected = quarantine(
             self.storage,
             set_apart(of_those).join(reasons.lazy(), on="_line", how="inner"),
@@ -598,41 +610,38 @@ class _Contracted:
         self.counts["source_rows"] += source_rows
         self.counts["quarantined"] += rejected
         if rejected:
-            valid = valid.join(reasons.lazy().select("_line"), on="_line", how="anti")
+            valid = valid.join(engine.small(reasons.select("_line")), on="_line", how="anti")
         names = [*(column.name for column in columns), *(TARGET if self.dataset.geography else ())]
         self._rescue(source, typed, reasons, delivery, position)
-        origin = pl.lit(layout.origin(delivery.id, position)).alias("_delivery")
+        origin = nw.lit(layout.origin(delivery.id, position)).alias("_delivery")
         return valid.select(*names, origin, "_line"), source_rows - rejected
 
-    def _doubles(self, valid: pl.LazyFrame, key: list[str]) -> pl.LazyFrame:
+    def _doubles(self, valid: Frame, key: list[str]) -> Frame:
         """The breaches of rows with the key of an earlier line of the same file."""
-        doubles = valid.group_by(key).agg(pl.len().alias("copies"), pl.col("_line").min().alias("first"))
-        doubles = doubles.filter(pl.col("copies") > 1)
-        again = valid.join(doubles, on=key, how="inner", nulls_equal=True)
-        again = again.filter(pl.col("_line") != pl.col("first"))
-        first = pl.col("first").cast(pl.String)
+        doubles = valid.group_by(key).agg(nw.len().alias("copies"), nw.col("_line").min().alias("first"))
+        doubles = doubles.filter(nw.col("copies") > 1)
+        again = self.engine.join(valid, doubles, key, "inner")
+        again = again.filter(nw.col("_line") != nw.col("first"))
+        first = nw.col("first").cast(nw.String())
         said = _breach(
-            ", ".join(self.dataset.key), "unique_key", pl.lit("the same as in line "), first, pl.lit(" of the file")
+            ", ".join(self.dataset.key), "unique_key", nw.lit("the same as in line "), first, nw.lit(" of the file")
         )
         return again.select("_line", said)
 
-    def _rescue(
-        self, source: pl.LazyFrame, typed: pl.LazyFrame, reasons: pl.DataFrame, delivery: Delivery, position: int
-    ) -> None:
+    def _rescue(self, source: Frame, typed: Frame, reasons: pl.DataFrame, delivery: Delivery, position: int) -> None:
         """Gathers what the lines that are not rejected hold and no column of silver takes; the document counts it."""
         if self.dataset.evolution is not Evolution.RESCUE:
             return
         table = text_table(delivery.tables[position], delivery)
-        found = [typed.filter(pl.col(contract.RESCUED).is_not_null()).select("_line", contract.RESCUED)]
+        found = [typed.filter(~nw.col(contract.RESCUED).is_null()).select("_line", contract.RESCUED)]
         known = source.collect_schema().names()
-        unknown = [name for name in self.dataset.unknown(self.dataset, table) if name in known]
-        if unknown:
-            texts = {name: nw.col(name) for name in unknown}
-            said = nw.from_native(source).select("_line", contract.json_object(texts).alias(contract.RESCUED))
-            found.append(said.to_native().drop_nulls())
-        parts = pl.concat(found).join(reasons.lazy().select("_line"), on="_line", how="anti")
+        texts = {name: nw.col(name) for name in self.dataset.unknown(self.dataset, table) if name in known}
+        if texts:
+            said = source.select("_line", contract.json_object(texts).alias(contract.RESCUED))
+            found.append(said.drop_nulls())
+        parts = self.engine.brought(nw.concat(found)).join(reasons.lazy().select("_line"), on="_line", how="anti")
         rescued = _by_line(parts.collect(engine="streaming"))
-        counts = _count_by_name(rescued, [*sorted(self.dataset.rescued), *unknown])
+        counts = _count_by_name(rescued, [*sorted(self.dataset.rescued), *texts])
         self.ledger.note_rescued(delivery, position, self.period, counts)
         if rescued.height:
             origin = pl.lit(layout.origin(delivery.id, position)).alias("_delivery")
@@ -646,24 +655,23 @@ class _Contracted:
         version = hashlib.sha256(etag.encode()).hexdigest()[:16]
         return Path(_shared().name) / f"{name}-{version}.parquet"
 
-    def _carried(self, valid: pl.LazyFrame, geography: Geography, edition: Edition, table: TextTable) -> pl.LazyFrame:
+    def _carried(self, valid: Frame, geography: Geography, edition: Edition, table: TextTable) -> Frame:
         cog, target = edition.cog, edition.target
         vintage = geography.vintage(table, self.period)
-        carried: pl.LazyFrame = cog.carry(
-            nw.from_native(valid),
+        return cog.carry(
+            valid,
             geography.code,
             # A file newer than the target is followed code by code; what came to be since is said, in quarantine.
             vintage=vintage if vintage is not None and vintage in cog.vintages and vintage <= target else None,
             target=target,
             plm="arrondissements" if geography.arrondissements else "communes",
-        ).to_native()
-        return carried
+        )
 
-    def _newest(self, parts: list[tuple[tuple[str, str, int], pl.LazyFrame, int]]) -> pl.LazyFrame:
+    def _newest(self, parts: list[tuple[tuple[str, str, int], Frame, int]]) -> Frame:
         """Keeps the newest release; inside it, where two deliveries have the same key, the one received last."""
         if not parts:
             added = (COMMUNE_CIBLE, PART, MOTIF) if self.dataset.geography else ()
-            return empty_frame((*self.dataset.columns, *added), PROVENANCE)
+            return self.engine.small(empty_frame((*self.dataset.columns, *added), PROVENANCE).collect())
         parts.sort(key=lambda part: part[0])
         newest = parts[-1][0][0]
         if self.dataset.part is None:
@@ -684,30 +692,27 @@ class _Contracted:
             return current[0]
         key = list(self.dataset.key)
         # Keys alone first: a join of whole rows would hold all of them in memory, and keys seldom come twice.
-        seen = pl.concat(
-            [frame.select(*key).with_columns(pl.lit(rank).alias("_rank")) for rank, frame in enumerate(current)]
-        )
-        last = seen.group_by(key).agg(pl.col("_rank").min().alias("_first"), pl.col("_rank").max().alias("_last"))
-        twice = last.filter(pl.col("_first") < pl.col("_last")).collect(engine="streaming")
+        seen = nw.concat([frame.select(*key, nw.lit(rank).alias("_rank")) for rank, frame in enumerate(current)])
+        last = seen.group_by(key).agg(nw.col("_rank").min().alias("_first"), nw.col("_rank").max().alias("_last"))
+        twice = self.engine.brought(last.filter(nw.col("_first") < nw.col("_last"))).collect(engine="streaming")
         kept = []
         for rank, frame in enumerate(current):
             older = twice.filter(pl.col("_first") <= rank, pl.col("_last") > rank).select(*key)
             if not older.height:
                 kept.append(frame)
                 continue
-            kept.append(frame.join(older.lazy(), on=key, how="anti", nulls_equal=True))
-            lines = [part.select(pl.col("_line").n_unique()) for part in (frame, kept[-1])]
-            there, left = (int(found.item()) for found in pl.collect_all(lines))
+            kept.append(self.engine.join(frame, self.engine.small(older), key, "anti"))
+            lines = (part.select(nw.col("_line").n_unique()) for part in (frame, kept[-1]))
+            there, left = self.engine.numbers(*lines)
             self.counts["same_key"] = self.counts.get("same_key", 0) + there - left
-        return pl.concat(kept)
+        return nw.concat(kept)
 
-    def _newest_of_each_part(self, part: nw.Expr, deliveries: list[tuple[str, pl.LazyFrame]]) -> list[pl.LazyFrame]:
+    def _newest_of_each_part(self, part: nw.Expr, deliveries: list[tuple[str, Frame]]) -> list[Frame]:
         """What newer releases leave of each delivery, given from the oldest release to the newest."""
         held: list[dict[Any, int]] = []
         for _, frame in deliveries:
-            rows = nw.from_native(frame).select("_line", _part=part).to_native()
-            lines = rows.group_by("_part").agg(pl.col("_line").n_unique())
-            held.append(dict(lines.collect(engine="streaming").iter_rows()))
+            lines = frame.select("_line", _part=part).group_by("_part").agg(nw.col("_line").n_unique())
+            held.append(dict(self.engine.brought(lines).collect(engine="streaming").iter_rows()))
         releases: dict[str, Counter[Any]] = {}
         for (release, _), counts in zip(deliveries, held, strict=True):
             releases.setdefault(release, Counter()).update(counts)
@@ -722,14 +727,14 @@ class _Contracted:
             replaced = [p for p in counts if release < since[p]]
             self.counts["older_release"] += sum(counts[p] for p in replaced)
             if len(replaced) < len(counts):
-                kept.append(nw.from_native(frame).filter(~part.is_in(replaced)).to_native() if replaced else frame)
+                kept.append(frame.filter(~part.is_in(replaced)) if replaced else frame)
         return kept
 
 
-def _breach(column: str, rule: str, *words: pl.Expr) -> pl.Expr:
+def _breach(column: str, rule: str, *words: nw.Expr) -> nw.Expr:
     """A reason that the contract of a single row does not know, in the form of those that it knows."""
-    parts = [pl.lit(column + contract.PART), *words, pl.lit(contract.PART + rule + contract.PART)]
-    return pl.concat_str(parts).alias(contract.BREACHES)
+    parts = [nw.lit(column + contract.PART), *words, nw.lit(contract.PART + rule + contract.PART)]
+    return nw.concat_str(parts).alias(contract.BREACHES)
 
 
 def _by_line(rescued: pl.DataFrame) -> pl.DataFrame:

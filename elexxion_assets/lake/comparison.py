@@ -85,7 +85,7 @@ def kept_whole(
         words = [{"source lines": counts["source_rows"], **told}] if lost else []
         found.append(_result(CONSERVATION, abs(lost), counts["source_rows"], words))
     if table.totals is not None:
-        wanted = table.totals(*inputs, period=period, **given).collect()
+        wanted = table.totals(*inputs, period=period, **given).collect(backend="polars")
         wrong = []
         for name in wanted.columns:
             ours, theirs = profile["columns"][name]["sum"] or 0, wanted[name][0] or 0

@@ -16,6 +16,8 @@ CLOSED = "quarantine/closed/"
 """Rejected rows that a correction took, as they were."""
 MODELS = "models/"
 REPORTS = "reports/"
+SCRATCH = "output/scratch/"
+"""Parts of a table that Spark has written and the driver has not joined yet."""
 NAMES = {
     ARCHIVE: r"\d{4}-\d\d_\w+\.(?:tar\.gz|json)",
     MODELS: r"[^/]+/[^/]+/[^/]+(?:\.(?:json|html)|/[0-9a-f]{16}\.txt)",

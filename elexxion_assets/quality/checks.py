@@ -11,7 +11,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from elexxion_assets.declare import Column, Kind, Layer, Rule, Table
+from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
 from elexxion_assets.geography import Cog
 from elexxion_assets.geography.plm import COMMUNE_OF
 from elexxion_assets.quality import contract, profile
@@ -380,6 +380,7 @@ def judge(
     frame: pl.LazyFrame,
     provenance: Sequence[str] = (),
     communes: Mapping[str, int] = _NONE,
+    cluster: Frame | None = None,
 ) -> Judgement:
     """Applies every check that needs nothing but the table itself, and takes its profile, in one pass.
 
@@ -388,6 +389,8 @@ def judge(
         frame: The rows, as they would be published, sorted by the key.
         provenance: Columns that come after the declared ones.
         communes: See `row_checks`.
+        cluster: The declared columns of the same rows where another engine counts what is broken; a sample of the
+            values, rules in SQL and examples are taken from `frame`.
 
     Returns:
         Rows, results and profile. Where the schema is wrong, nothing else is looked at.
@@ -405,7 +408,9 @@ def judge(
         return Judgement(rows=0, results=[schema], profile={})
 
     checks = [c for c in row_checks(table, communes) if c.name != RESCUED or contract.RESCUED in provenance]
-    counted, found_profile = _one_pass(table, frame, checks)
+    counted, found_profile = (
+        _one_pass(table, frame, checks) if cluster is None else _apart(table, frame, checks, cluster)
+    )
     rows = int(counted["rows"])
     results = [schema]
     if not table.may_be_empty:
@@ -459,6 +464,55 @@ def _one_pass(
         engine="streaming",
     )
     [counted] = counts.to_dicts()
+    return counted, profile.made(table, counted, sample, places)
+
+
+def _apart(
+    table: Table, frame: pl.LazyFrame, checks: Sequence[RowCheck], cluster: Frame
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """What `_one_pass` gives, counted by another engine but for what only this one can say."""
+    marks: dict[str, nw.Expr] = {}
+    here: list[pl.Expr] = [pl.len().alias("rows")]
+    counted: dict[str, Any] = {}
+    for position, check in enumerate(checks):
+        broken = check.broken()
+        general = {name: mark for name, mark in broken.items() if isinstance(mark, nw.Expr)}
+        if check.name == KNOWN_COMMUNES:
+            # The list of all communes is judged against the few codes that there are, not sent with the question.
+            [(name, mark)] = general.items()
+            codes = cluster.group_by(name).agg(nw.len().alias("_times")).collect("polars")
+            lost = codes.filter(mark)["_times"].sum()
+            counted |= {f"{position}/{name}": lost, f"{position}": lost}
+        elif check.name == RESCUED or len(general) < len(broken):
+            # Rules that Polars has read or knows alone, and what is joined to the rows here.
+            told = {
+                name: rule if isinstance(rule, pl.Expr) else pl.col(contract.RESCUED).is_not_null()
+                for name, rule in broken.items()
+            }
+            told[""] = pl.any_horizontal(*told.values()) if len(told) > 1 else next(iter(told.values()))
+            here += [
+                (rule.cast(pl.Int64) if check.whole else rule.sum()).alias(f"{position}/{name}".removesuffix("/"))
+                for name, rule in told.items()
+            ]
+        else:
+            marks |= {f"{position}/{name}": mark for name, mark in general.items()}
+            marks[f"{position}"] = nw.any_horizontal(*general.values(), ignore_nulls=True)
+    # Marks first: one may look at other rows, and Spark counts nothing of the kind inside a sum.
+    marked = cluster.with_columns(*(mark.cast(nw.Int64()).alias(label) for label, mark in marks.items()))
+    is_platinum = table.layer is Layer.PLATINUM
+    wanted = [nw.len().alias("rows"), *(nw.col(label).sum() for label in marks)]
+    wanted += [] if is_platinum else profile.exact(table, nw.col)
+    [found] = marked.select(*wanted).collect("polars").rows(named=True)
+    keys = cluster.group_by(*table.key).agg(nw.len().alias("_times"))
+    [[copies]] = keys.select((nw.col("_times") - 1).sum()).collect("polars").rows()
+    counted |= {**found, "copies": copies}
+    [said] = frame.select(here).collect(engine="streaming").to_dicts()
+    if said.pop("rows") != counted["rows"]:
+        raise ValueError(f"{table.name}: the driver has not got the {counted['rows']} rows that the cluster has made")
+    counted |= said
+    if is_platinum:
+        return counted, {}
+    sample, places = pl.collect_all([profile.sample(table, frame), profile.places(table, frame)], engine="streaming")
     return counted, profile.made(table, counted, sample, places)
 
 

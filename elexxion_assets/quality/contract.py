@@ -191,8 +191,8 @@ def judged_by_column(frame: Frame, columns: Sequence[Column], rescued: Collectio
 
 def _words(breaches: nw.Expr) -> nw.Expr:
     """What breaks the contract, for people."""
-    said = breaches.str.replace_all(f"{BREACH}{NEXT}", "${1}: ${2}${4}; ")
-    return said.str.replace_all(f"{BREACH}$", "${1}: ${2}${4}")
+    said = breaches.str.replace_all(f"{BREACH}{NEXT}", "$1: $2$4; ")
+    return said.str.replace_all(f"{BREACH}$", "$1: $2$4")
 
 
 def json_object(texts: Mapping[str, nw.Expr]) -> nw.Expr:

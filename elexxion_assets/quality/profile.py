@@ -8,7 +8,7 @@ Missing values and extremes are exact; quantiles, shares and distinct values are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -41,11 +41,11 @@ def _is_number(column: Column) -> bool:
     return column.kind in (Kind.INTEGER, Kind.NUMBER)
 
 
-def exact(table: Table) -> list[pl.Expr]:
-    """What is counted over all rows."""
-    wanted = [pl.col(column.name).null_count().alias(f"nulls/{column.name}") for column in _profiled(table)]
+def exact(table: Table, col: Callable[[str], Any] = pl.col) -> list[Any]:
+    """What is counted over all rows: expressions of Polars, or of the library whose `col` is given."""
+    wanted = [col(column.name).null_count().alias(f"nulls/{column.name}") for column in _profiled(table)]
     for column in filter(_is_number, _profiled(table)):
-        value = pl.col(column.name)
+        value = col(column.name)
         wanted += [
             value.min().alias(f"min/{column.name}"),
             value.max().alias(f"max/{column.name}"),

@@ -15,6 +15,7 @@ import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, MOTIF, PART
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare.frames import sum_in_any_order
 from elexxion_assets.themes.association.datasets import (
     ANCIEN_ID,
     CODE_COMMUNE,
@@ -159,7 +160,7 @@ REGISTRE_RULES = (
 
 
 def _count(condition: nw.Expr) -> nw.Expr:
-    return nw.when(condition).then(nw.col("part")).otherwise(nw.lit(0.0)).sum()
+    return sum_in_any_order(nw.when(condition).then(nw.col("part")).otherwise(nw.lit(0.0)))
 
 
 def _placed(rows: Frame) -> Frame:
@@ -213,7 +214,7 @@ def communes(rows: Frame, populations: Frame, *, period: str) -> Frame:
     )
 
     def of(family: nw.Expr, what: str) -> nw.Expr:
-        return nw.when(family).then(nw.col(what)).otherwise(nw.lit(0.0)).sum()
+        return sum_in_any_order(nw.when(family).then(nw.col(what)).otherwise(nw.lit(0.0)))
 
     families = [
         of(nw.col("famille_objet") == family.code, what).alias(f"{what}_{family.name}")
@@ -223,7 +224,7 @@ def communes(rows: Frame, populations: Frame, *, period: str) -> Frame:
     unknown = [
         of(nw.col("famille_objet").is_null(), what).alias(f"{what}_objet_inconnu") for what in ("stock", "creations")
     ]
-    wide = by_family.group_by("code_commune").agg(*(nw.col(what).sum() for what in _COUNTS), *families, *unknown)
+    wide = by_family.group_by("code_commune").agg(*map(_sum, _COUNTS), *families, *unknown)
     known = rows.select(nw.col("date_maj").max().alias("connu_jusqu_au"))
     return _with_rates(wide.join(known, how="cross").with_columns(nw.lit(year).alias("annee")), populations, year)
 
@@ -257,9 +258,11 @@ def creations(rows: Frame, *, period: str) -> Frame:
         one.alias("dissolutions"),
     )
     events = nw.concat([created, dissolved], how="vertical").filter(nw.col("annee").is_between(OLDEST, int(period)))
-    return events.group_by("code_commune", "annee").agg(
-        *(nw.col(what).sum() for what in ("creations", "encore_actives", "dissolutions"))
-    )
+    return events.group_by("code_commune", "annee").agg(*map(_sum, ("creations", "encore_actives", "dissolutions")))
+
+
+def _sum(column: str) -> nw.Expr:
+    return sum_in_any_order(nw.col(column)).alias(column)
 
 
 _ROUNDING = 0.001

@@ -15,6 +15,7 @@ import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, COMMUNE, COMMUNE_CIBLE, DEPARTEMENT, MOTIF, PART, REGION
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare.frames import sum_from_the_left, sum_in_any_order
 from elexxion_assets.geography.ministry import departement_of_commune
 from elexxion_assets.geography.plm import COMMUNE_OF
 from elexxion_assets.themes.crime.datasets import (
@@ -109,7 +110,7 @@ def _carried(rows: Frame, *, compared: bool = False) -> Frame:
         *(nw.col(column).max() for column in ("part", "population", "logements", "code_departement", "geographie"))
     )
     places = published.group_by(*place).agg(
-        *((nw.col(column) * nw.col("part")).sum().alias(column) for column in ("population", "logements")),
+        *(sum_in_any_order(nw.col(name) * nw.col("part")).alias(name) for name in ("population", "logements")),
         *(nw.col(column).count().alias(f"_with_{column}") for column in ("population", "logements")),
         *(nw.col(column).max() for column in ("code_departement", "geographie")),
         nw.len().alias("communes_sources"),
@@ -129,7 +130,7 @@ def _carried(rows: Frame, *, compared: bool = False) -> Frame:
         ]
     )
     figures = rows.group_by(*place).agg(
-        *(of(i, number * nw.col("part")).sum().alias(f"{i.code}_nombre") for i in COMMUNAL),
+        *(sum_in_any_order(of(i, number * nw.col("part"))).alias(f"{i.code}_nombre") for i in COMMUNAL),
         *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
         *shown,
     )
@@ -182,9 +183,9 @@ def _value_and_state(total: str, parts: list[str]) -> tuple[nw.Expr, nw.Expr]:
     # One part alone of two, known or published at all, is only a floor.
     if len(parts) > 1:
         every = nw.all_horizontal(*(~part.is_null() for part in exact_parts), ignore_nulls=False)
-        exact = nw.coalesce(exact, nw.when(every).then(nw.sum_horizontal(*exact_parts)))
+        exact = nw.coalesce(exact, nw.when(every).then(sum_from_the_left(*exact_parts)))
     any_part = nw.any_horizontal(*(~part.is_null() for part in numbers), ignore_nulls=False)
-    floor = nw.max_horizontal(number, nw.when(any_part).then(nw.sum_horizontal(*numbers)))
+    floor = nw.max_horizontal(number, nw.when(any_part).then(sum_from_the_left(*numbers)))
     mixed = nw.any_horizontal(mixed, *(nw.col(f"{part}_est_partiel") == 1 for part in parts), ignore_nulls=True)
     bits = nw.sum_horizontal(*((~part.is_null()).cast(nw.Int64()) * 2**i for i, part in enumerate(exact_parts)))
     known = nw.when(mixed).then(nw.lit(_SOME_SOURCES)).otherwise(bits)
@@ -230,9 +231,11 @@ def _with_totals(wide: Frame, indicators: tuple[Indicator, ...]) -> Frame:
     anything = nw.any_horizontal(*(nw.col(name) > _NOTHING for name in states), ignore_nulls=False)
     # Which of the communes merged since are known may differ from year to year.
     mixed = nw.any_horizontal(*(nw.col(name) == _SOME_SOURCES for name in states), ignore_nulls=False)
-    summed = nw.sum_horizontal(*(nw.col(name) * (_SOME_SOURCES + 1) ** i for i, name in enumerate(states)))
+    # Whole numbers of engines may be short ones, which this would overflow.
+    states_64 = (nw.col(name).cast(nw.Int64()) for name in states)
+    summed = nw.sum_horizontal(*(state * (_SOME_SOURCES + 1) ** i for i, state in enumerate(states_64)))
     return wide.with_columns(
-        nw.when(anything).then(nw.sum_horizontal(*values)).alias("total"),
+        nw.when(anything).then(sum_from_the_left(*values)).alias("total"),
         nw.when(partial).then(nw.lit(1)).otherwise(nw.lit(0)).alias("total_est_partiel"),
         nw.when(~mixed).then(summed).alias("_summed"),
     )
@@ -283,7 +286,10 @@ def _change(column: str) -> nw.Expr:
 
 
 def _mean(column: str) -> nw.Expr:
-    return (nw.col(f"{column}_0") + nw.col(f"{column}_1") + nw.col(f"{column}_2")) / 3
+    years = [nw.col(f"{column}_{back}") for back in range(3)]
+    known = nw.sum_horizontal(*((~year.is_null()).cast(nw.Int64()) for year in years))
+    # Not `/ 3`, which Polars takes for a product with a rounded third.
+    return nw.when(known == len(years)).then(sum_from_the_left(*years) / known)
 
 
 def communes(rows: Frame, *, period: str) -> Frame:

@@ -96,10 +96,10 @@ _SPELLINGS = {"Homme": "Hommes", "Femme": "Femmes", "Ensemble": "Total"}
 def _date(text: nw.Expr) -> nw.Expr:
     """Any spelling of a quarter or a month as `2015-T4` or `2017-12`; anything else stays as it is."""
     spellings = {
-        r"^([0-9]{4})[-_ ]?T([1-4])$": "${1}-T${2}",
-        r"^T([1-4])[-_ ]?([0-9]{4})$": "${2}-T${1}",
-        r"^([0-9]{4})[-/]([0-9]{2})(?:[-/][0-9]{2})?(?:[T ].*)?$": "${1}-${2}",
-        r"^(?:[0-9]{2}/)?([0-9]{2})/([0-9]{4})$": "${2}-${1}",
+        r"^([0-9]{4})[-_ ]?T([1-4])$": "$1-T$2",
+        r"^T([1-4])[-_ ]?([0-9]{4})$": "$2-T$1",
+        r"^([0-9]{4})[-/]([0-9]{2})(?:[-/][0-9]{2})?(?:[T ].*)?$": "$1-$2",
+        r"^(?:[0-9]{2}/)?([0-9]{2})/([0-9]{4})$": "$2-$1",
     }
     date = text.str.strip_chars()
     for pattern, spelling in spellings.items():

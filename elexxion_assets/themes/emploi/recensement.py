@@ -217,7 +217,7 @@ def normalise_dictionary(dataset: Dataset, frame: Frame, table: TextTable) -> Fr
         income = nw.when(of_incomes).then(code.str.replace_all(incomes, of_income_name)).otherwise(otherwise)
         return nw.when(of_census).then(code.str.replace_all(census, of_census_name)).otherwise(income)
 
-    digits = part("${2}", "${2}", nw.lit(None, dtype=nw.String()))
+    digits = part("$2", "$2", nw.lit(None, dtype=nw.String()))
     century = nw.when(digits >= "60").then(nw.lit("19")).otherwise(nw.lit("20"))
     name = nw.col("variable")
     ours = name.replace_strict(list(_COLUMN_OF), list(_COLUMN_OF.values()), default=name, return_dtype=nw.String())

@@ -12,10 +12,13 @@ once a file says to which zone each belongs: Insee's `table-appartenance-geo-com
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import narwhals as nw
 
 from elexxion_assets.columns import ANNEE, CODE_ZONE_EMPLOI, COMMUNE, COMMUNE_CIBLE, MOTIF, PART, ZONAGE
 from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare.frames import sum_in_any_order
 from elexxion_assets.geography.plm import COMMUNE_OF, without_double_count
 from elexxion_assets.themes.emploi.bdm import BDM
 from elexxion_assets.themes.emploi.chomage import CHOMAGE_ZONE_EMPLOI, TAUX_CHOMAGE
@@ -113,7 +116,7 @@ def _newest(rows: Frame, year: int) -> Frame:
 def _sum_of_all(column: str) -> nw.Expr:
     """The count of a place, null where one of the communes that count in it has none."""
     value = nw.col(column) * nw.col("part")
-    return nw.when(value.count() == nw.len()).then(value.sum())
+    return nw.when(value.count() == nw.len()).then(sum_in_any_order(value))
 
 
 def _only(column: str) -> nw.Expr:
@@ -185,7 +188,7 @@ def _job_seekers(rows: Frame, year: int) -> Frame:
     names = {category: f"demandeurs_emploi_{category.lower()}" for category in CATEGORIES}
     counted = kept.group_by("place").agg(
         nw.col("date").max().alias("demandeurs_emploi_date"),
-        *(of(category, number).sum().alias(name) for category, name in names.items()),
+        *(sum_in_any_order(of(category, number)).alias(name) for category, name in names.items()),
         *(of(category, number).count().alias(f"_with_{name}") for category, name in names.items()),
         *((of(category, secret).max() == 1).alias(f"{name}_est_secret") for category, name in names.items()),
     )
@@ -197,14 +200,14 @@ def _job_seekers(rows: Frame, year: int) -> Frame:
 
 def _incomes(rows: Frame, year: int) -> Frame:
     """The newest incomes: households added up, poverty recomputed from persons; a median cannot be."""
-    poor = nw.col("taux_pauvrete") * nw.col("personnes_menages_fiscaux") * nw.col("part")
+    poor = nw.col("taux_pauvrete") * 0.01 * nw.col("personnes_menages_fiscaux") * nw.col("part")
     persons = nw.col("personnes_menages_fiscaux") * nw.col("part")
     placed = _newest(rows, year).with_columns(_poor=poor, _persons=nw.when(~poor.is_null()).then(persons))
     made = placed.group_by("place").agg(
         _only(REVENU_MEDIAN.name).alias(REVENU_MEDIAN.name),
         _only(TAUX_PAUVRETE.name).alias("_published"),
-        nw.when(nw.col("_poor").count() == nw.len()).then(nw.col("_poor").sum()).alias("_poor"),
-        nw.col("_persons").sum().alias("_persons"),
+        nw.when(nw.col("_poor").count() == nw.len()).then(sum_in_any_order(nw.col("_poor"))).alias("_poor"),
+        sum_in_any_order(nw.col("_persons")).alias("_persons"),
         _sum_of_all(MENAGES_FISCAUX.name).alias(MENAGES_FISCAUX.name),
         *(
             (nw.col(flag_name(measure.name)).cast(nw.Int64()).max() == 1).alias(flag_name(measure.name))
@@ -212,7 +215,7 @@ def _incomes(rows: Frame, year: int) -> Frame:
         ),
         nw.col("annee").max().alias("filosofi_annee"),
     )
-    recomputed = nw.when(nw.col("_persons") > 0).then(nw.col("_poor") / nw.col("_persons"))
+    recomputed = nw.when(nw.col("_persons") > 0).then(nw.col("_poor") * 100.0 / nw.col("_persons"))
     made = made.with_columns(nw.coalesce(nw.col("_published"), recomputed).alias(TAUX_PAUVRETE.name))
     return made.drop("_published", "_poor", "_persons").rename({"place": "code_commune"})
 
@@ -380,6 +383,8 @@ def zones_emploi(rows: Frame, *, period: str) -> Frame:
         nw.when(nw.col("trimestre") == number).then(value).max().alias(f"taux_chomage_t{number}")
         for number in range(1, 5)
     ]
+    quarterly = nw.when(~nw.col("trimestre").is_null()).then(value)
+    mean = nw.when(nw.col("trimestres") > 0).then(nw.col("_sum") / nw.col("trimestres"))
     return (
         zones.group_by("zonage", "code_zone_emploi", "annee")
         .agg(
@@ -387,9 +392,10 @@ def zones_emploi(rows: Frame, *, period: str) -> Frame:
             nw.col("code_region").max(),
             *quarters,
             nw.when(nw.col("trimestre").is_null()).then(value).max().alias("publie"),
-            nw.when(~nw.col("trimestre").is_null()).then(value).mean().alias("moyenne"),
-            nw.when(~nw.col("trimestre").is_null()).then(value).count().alias("trimestres"),
+            sum_in_any_order(quarterly).alias("_sum"),
+            quarterly.count().alias("trimestres"),
         )
+        .with_columns(mean.alias("moyenne"))
         .with_columns(taux_chomage=nw.coalesce(nw.col("publie"), nw.col("moyenne")))
         .select(column.name for column in ZONES_COLUMNS)
     )
@@ -424,7 +430,10 @@ TABLES = (
         _ACTIVE_WITHIN,
         communes=True,
     ),
-    _silver(DICTIONNAIRE, "Variables and modalities of Insee's communal bases with their labels, and our columns"),
+    replace(
+        _silver(DICTIONNAIRE, "Variables and modalities of Insee's communal bases with their labels, and our columns"),
+        in_process="a dictionary has some 40,000 lines",
+    ),
     _silver(RECENSEMENT, "Census by commune and year: shares of ages, professions, diplomas", communes=True),
     _silver(
         DEMANDEURS_EMPLOI,

@@ -1,5 +1,6 @@
 """What the other themes stand on: communes, départements and régions of each COG, and populations."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from elexxion_assets.declare import Theme, Yearly, every_year, together
@@ -18,5 +19,5 @@ THEME = Theme(
         every_year(POPULATION.name, first=2006, month=1, day=31, lag=3),
     ),
     datasets=DATASETS,
-    tables=TABLES,
+    tables=tuple(replace(table, in_process="the communes of France are some 40,000") for table in TABLES),
 )

@@ -1,0 +1,99 @@
+"""Polars in this process: the engine that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import narwhals as nw
+import polars as pl
+
+from elexxion_assets.declare import Frame
+from elexxion_assets.lake.storage import Storage
+
+SORTED_AT_ONCE = 750_000
+"""Rows of a large table that are sorted together."""
+
+
+class Embedded:
+    """See `engine.Engine`."""
+
+    name = "polars"
+
+    def scan(self, storage: Storage, key: str, stack: ExitStack) -> Frame:
+        """See `Engine.scan`."""
+        return nw.from_native(pl.scan_parquet(stack.enter_context(storage.local(key))))
+
+    def small(self, rows: pl.DataFrame) -> Frame:
+        """See `Engine.small`."""
+        return nw.from_native(rows.lazy())
+
+    def brought(self, rows: Frame, lines: pl.DataFrame | None = None) -> pl.LazyFrame:
+        """See `Engine.brought`: they are here already, and still lazy."""
+        native: pl.LazyFrame = rows.to_native()
+        return native
+
+    def numbers(self, *frames: Frame) -> list[int]:
+        """See `Engine.numbers`."""
+        return [int(found.item()) for found in pl.collect_all([frame.to_native() for frame in frames])]
+
+    def look(self, rows: Frame, lost: nw.Expr, key: Sequence[str]) -> tuple[bool, bool]:
+        """See `Engine.look`."""
+        # Keys of different hashes are different: of most files this says that nothing is wrong.
+        keys = pl.struct(*key).hash().n_unique()
+        marked: pl.LazyFrame = rows.with_columns(lost.alias("_lost")).to_native()
+        found = marked.select(lost=pl.col("_lost").sum(), again=pl.len() > keys).collect(engine="streaming")
+        return bool(found["lost"].item()), bool(found["again"].item())
+
+    def once(self, rows: Frame, file: Path, stack: ExitStack) -> Frame:
+        """See `Engine.once`."""
+        if not file.exists():
+            partial = file.with_suffix(".partial")
+            rows.to_native().sink_parquet(partial, compression_level=1)
+            partial.rename(file)
+        return nw.from_native(pl.scan_parquet(file))
+
+    def join(self, rows: Frame, others: Frame, on: Sequence[str], how: Literal["inner", "anti"]) -> Frame:
+        """See `Engine.join`."""
+        joined: pl.LazyFrame = rows.to_native().join(others.to_native(), on=list(on), how=how, nulls_equal=True)
+        return nw.from_native(joined)
+
+    @contextmanager
+    def ordered(
+        self, rows: Frame, key: Sequence[str], storage: Storage, scratch: Path, *, large: bool
+    ) -> Iterator[tuple[pl.LazyFrame, None]]:
+        """See `Engine.ordered`."""
+        native: pl.LazyFrame = rows.to_native()
+        # In memory rows that nearly are in order are sorted in no time; so come those of most files.
+        yield (_sorted_by_ranges(native, key, scratch) if large else _sorted(native, key)), None
+
+
+EMBEDDED = Embedded()
+
+
+def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
+    return rows.collect(engine="streaming").sort(*key).lazy()
+
+
+def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:
+    """The rows in order of their key, sorted one range of keys at a time: sorting all at once holds all in memory."""
+    unsorted = scratch / "unsorted.parquet"
+    rows.sink_parquet(unsorted, compression_level=1)
+    whole, first = pl.scan_parquet(unsorted), pl.col(key[0])
+    ordered = whole.select(first).collect(engine="streaming").to_series().sort()
+    cuts = ordered.gather_every(SORTED_AT_ONCE, SORTED_AT_ONCE).unique(maintain_order=True).to_list()
+    del ordered
+    parts: list[Path] = []
+    for low, high in zip([None, *cuts], [*cuts, None], strict=True):
+        part = whole
+        if low is not None:
+            part = part.filter(first >= low)
+        if high is not None:
+            # A row without a key must come as far as the check that refuses it.
+            part = part.filter((first < high).fill_null(low is None))
+        parts.append(scratch / f"sorted-{len(parts):04}.parquet")
+        part.sort(*key).sink_parquet(parts[-1], compression_level=1)
+    unsorted.unlink()
+    return pl.scan_parquet(parts, glob=False)
