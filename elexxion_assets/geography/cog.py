@@ -305,8 +305,10 @@ class Cog:
             The frame with `code_commune_cible`, `part` and `motif` (the texts of `Motif`).
 
         Raises:
-            ValueError: As `passage`.
+            ValueError: As `passage`; or if the frame is of another engine.
         """
+        if not (frame.implementation.is_polars() or frame.implementation.is_pyspark()):
+            raise ValueError(f"codes are carried on Polars and Spark frames, not on {frame.implementation}")
         target = self._check(self.newest if target is None else target)
         placement = self._kept(("placement", vintage, target, plm), lambda: self._placement(vintage, target, plm))
         table = beside(frame, placement)

@@ -165,7 +165,7 @@ def test_other_columns_are_kept_as_they_are() -> None:
 
 def test_a_frame_of_another_engine_is_refused() -> None:
     pandas = nw.from_native(pl.DataFrame({"code_commune": ["01001"]}).to_pandas()).lazy()
-    with pytest.raises(ValueError, match="Polars frames"):
+    with pytest.raises(ValueError, match="Polars and Spark frames"):
         COG.carry(pandas)
 
 
