@@ -62,30 +62,34 @@ def train(person: Person, name: str, *arguments: str, code: int = 0) -> dict[str
 
 
 def test_dropped_results_become_predictions_a_card_and_an_evaluation(person: Person) -> None:
-    assert f"{MODEL} was never trained: `elexxion train {MODEL}`" in person.reads("card", MODEL, code=1)
-
     told = train(person, MODEL)
     assert (told["period"], told["made"], told["failed"]) == (NEWEST, True, False)
-    card = json.loads(person.reads("card", MODEL, "--json"))
+    card = json.loads(person.reads("card", MODEL, "--period", NEWEST, "--json"))
     assert [trial["essai"] for trial in card["search"]["trials"]] == [0, 1]
     assert [fold["period"] for fold in card["folds"]] == [NEWEST]
     assert card["reason"] in told["said"]
 
-    rows = json.loads(person.reads("show", "election/platinum/predictions", "--json", "--limit", "1000"))
+    of_newest = ("--period", NEWEST, "--json", "--limit", "1000")
+    rows = json.loads(person.reads("show", "election/platinum/predictions", *of_newest))
     assert len({row["code_commune"] for row in rows}) == len(rows) > 200
     assert {row["publie"] for row in rows} == {card["published"]}
     assert all(0 <= row["bas_90"] <= row["prediction"] <= row["haut_90"] <= 100 for row in rows)
     assert all(row["raison_1"] for row in rows)
-    measured = json.loads(person.reads("show", "election/model/evaluation", "--json", "--limit", "1000"))
+    measured = json.loads(person.reads("show", "election/model/evaluation", *of_newest))
     assert {row["predicteur"] for row in measured} >= {"modele", "persistance", "crete"}
 
     page = person.home / "card.html"
-    person.reads("card", MODEL, "--out", str(page))
+    person.reads("card", MODEL, "--period", NEWEST, "--out", str(page))
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
     # Nothing is new, so nothing is trained: the card is the one that was there.
     assert train(person, MODEL)["said"] == told["said"]
-    assert json.loads(person.reads("card", MODEL, "--json"))["made_at"] == card["made_at"]
+    assert json.loads(person.reads("card", MODEL, "--period", NEWEST, "--json"))["made_at"] == card["made_at"]
+
+
+def test_a_model_that_was_never_trained_is_told(person: Person) -> None:
+    name = f"{MODEL}_national_connu"
+    assert f"{name} was never trained: `elexxion train {name}`" in person.reads("card", name, code=1)
 
 
 def test_a_scrutin_to_come_is_predicted_where_nothing_of_it_must_be_known(person: Person) -> None:
