@@ -62,7 +62,7 @@ def train(person: Person, name: str, *arguments: str, code: int = 0) -> dict[str
 
 
 def test_dropped_results_become_predictions_a_card_and_an_evaluation(person: Person) -> None:
-    told = train(person, MODEL)
+    told = train(person, MODEL, "--period", NEWEST)
     assert (told["period"], told["made"], told["failed"]) == (NEWEST, True, False)
     card = json.loads(person.reads("card", MODEL, "--period", NEWEST, "--json"))
     assert [trial["essai"] for trial in card["search"]["trials"]] == [0, 1]
@@ -83,7 +83,7 @@ def test_dropped_results_become_predictions_a_card_and_an_evaluation(person: Per
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
     # Nothing is new, so nothing is trained: the card is the one that was there.
-    assert train(person, MODEL)["said"] == told["said"]
+    assert train(person, MODEL, "--period", NEWEST)["said"] == told["said"]
     assert json.loads(person.reads("card", MODEL, "--period", NEWEST, "--json"))["made_at"] == card["made_at"]
 
 
