@@ -10,7 +10,7 @@ from narwhals.exceptions import ColumnNotFoundError
 
 from elexxion_assets.declare.dataset import Frame
 
-_SMALL = 5_000
+FEW_ROWS = 5_000
 """Rows under which sorting out different texts costs more than it saves."""
 
 
@@ -55,7 +55,7 @@ def _replaced(frame: Frame, made: Mapping[str, tuple[str, nw.Expr]]) -> Frame:
         return frame.with_columns(*(expression.alias(name) for name, (_, expression) in made.items()))
 
     def batch(rows: pl.DataFrame) -> pl.DataFrame:
-        if rows.height < _SMALL:
+        if rows.height < FEW_ROWS:
             whole = [expression.alias(name) for name, (_, expression) in made.items()]
             done: pl.DataFrame = nw.from_native(rows).with_columns(*whole).to_native()
             return done

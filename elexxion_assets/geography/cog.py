@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from importlib.resources import files
+from types import MappingProxyType
 
 import narwhals as nw
 import polars as pl
@@ -198,10 +199,14 @@ class Cog:
         """The codes of all communes of a vintage, overseas collectivities included, arrondissements not."""
         return self._codes(self._check(vintage))
 
-    def inhabitants(self, vintage: int) -> dict[str, int]:
+    def inhabitants(self, vintage: int) -> Mapping[str, int]:
         """The newest population known of every commune of `codes`, 0 where none is."""
-        years = [self._known_populations[year] for year in sorted(self._known_populations, reverse=True)]
-        return {code: next((year[code] for year in years if code in year), 0) for code in self.codes(vintage)}
+        self._check(vintage)
+        if vintage not in self._inhabitants:
+            years = [self._known_populations[year] for year in sorted(self._known_populations, reverse=True)]
+            people = {code: next((year[code] for year in years if code in year), 0) for code in self.codes(vintage)}
+            self._inhabitants[vintage] = MappingProxyType(people)
+        return self._inhabitants[vintage]
 
     @property
     def inconsistencies(self) -> list[str]:
@@ -339,6 +344,10 @@ class Cog:
 
     @cached_property
     def _memory(self) -> dict[object, pl.DataFrame]:
+        return {}
+
+    @cached_property
+    def _inhabitants(self) -> dict[int, Mapping[str, int]]:
         return {}
 
     @cached_property

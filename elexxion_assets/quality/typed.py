@@ -15,10 +15,8 @@ import narwhals as nw
 import polars as pl
 
 from elexxion_assets.declare import Column, Frame, Kind, numbered
+from elexxion_assets.declare.once import FEW_ROWS
 from elexxion_assets.quality import contract
-
-_SMALL = 5_000
-"""Rows under which sorting out different texts costs more than it saves."""
 
 _OFTEN = 3
 """How many rows a text must have on average for its column to be looked at by different texts."""
@@ -88,7 +86,7 @@ class _Judge:
 
 
 def _batch(batch: pl.DataFrame, columns: Sequence[Column], rescued: Collection[str], judge: _Judge) -> pl.DataFrame:
-    if batch.height < _SMALL:
+    if batch.height < FEW_ROWS:
         return _whole(batch.lazy(), columns, rescued).collect()
     different = _Different(batch, columns)
     values, wrong = different.judged(judge)

@@ -7,7 +7,6 @@ import types
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,9 +15,7 @@ import sqlalchemy
 from dagster import DagsterInstance
 
 from elexxion_assets.declare import Layer
-from elexxion_assets.defs import headless, resources
 from elexxion_assets.defs import intake as sensor
-from elexxion_assets.defs.instance import prepare_home
 from elexxion_assets.defs.tables import missing_lineages
 from elexxion_assets.lake.due import due, settle
 from elexxion_assets.lake.ledger import Ledger
@@ -31,19 +28,6 @@ from elexxion_assets_tests.toy import THEMES, TOY, csv
 CHECKS = sum(len(check_names(table)) for table in TOY.tables)
 OF_A_PERIOD = ("ASSET_MATERIALIZATION", "ASSET_MATERIALIZATION_PLANNED", "ASSET_CHECK_EVALUATION")
 LOG = logging.getLogger("costs")
-
-
-@pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
-    monkeypatch.setenv("ELEXXION_HOME", str(tmp_path))
-    monkeypatch.setenv("ELEXXION_SETTLE_SECONDS", "0")
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-    monkeypatch.setattr(resources, "all_themes", lambda: THEMES)
-    monkeypatch.setattr(headless, "all_themes", lambda: THEMES)
-    settings.cache_clear()
-    prepare_home()
-    yield Lake(settings().lake_directory)
-    settings.cache_clear()
 
 
 @pytest.fixture

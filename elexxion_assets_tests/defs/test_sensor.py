@@ -28,7 +28,6 @@ from elexxion_assets import cli
 from elexxion_assets.declare import Frame, Layer, Theme
 from elexxion_assets.defs import headless, resources, tables
 from elexxion_assets.defs import intake as sensor
-from elexxion_assets.defs.instance import prepare_home
 from elexxion_assets.lake import intake
 from elexxion_assets.lake.due import due
 from elexxion_assets.lake.intake import Taken, drop, take, waiting
@@ -40,20 +39,6 @@ from elexxion_assets_tests.reading.xlsx_bytes import sheet_xml, xlsx
 from elexxion_assets_tests.toy import THEMES, TOY, csv
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
-    """The lake that the settings name, where every file counts as settled."""
-    monkeypatch.setenv("ELEXXION_HOME", str(tmp_path))
-    monkeypatch.setenv("ELEXXION_SETTLE_SECONDS", "0")
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    monkeypatch.setattr(resources, "all_themes", lambda: THEMES)
-    monkeypatch.setattr(headless, "all_themes", lambda: THEMES)
-    settings.cache_clear()
-    prepare_home()
-    yield Lake(settings().lake_directory)
-    settings.cache_clear()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def _people(code: str) -> int:
 
 
 @cache
-def _inhabitants() -> dict[str, int]:
+def _inhabitants() -> Mapping[str, int]:
     return Cog.builtin().inhabitants(Cog.builtin().newest)
 
 

@@ -76,7 +76,7 @@ def test_a_batch_is_typed_and_judged_as_its_rows_are(rows: list[tuple[str | None
     # Some rows again: a text that comes once in a column is looked at by itself.
     frame = pl.DataFrame(rows + rows[:5], schema, orient="row").with_row_index("_line").lazy()
     alone = contract.apply(nw.from_native(frame), COLUMNS, RESCUED).drop(contract.REASON).to_native().collect()
-    with mock.patch.multiple(typed, _SMALL=0, _OFTEN=often):
+    with mock.patch.multiple(typed, FEW_ROWS=0, _OFTEN=often):
         together = typed.apply(nw.from_native(frame), COLUMNS, RESCUED).to_native().collect()
     assert_frame_equal(together, alone)
 
@@ -97,7 +97,7 @@ def test_large_batches_stream_and_keep_their_order() -> None:
 @pytest.mark.parametrize("small", [0, 100])
 def test_a_text_is_worked_on_once_and_every_row_gets_what_came_of_it(small: int) -> None:
     frame = nw.from_native(pl.LazyFrame({"a": ["x", None, "x", "y"], "b": ["2024-05", "2024-06", None, "2024-05"]}))
-    with mock.patch.object(once, "_SMALL", small):
+    with mock.patch.object(once, "FEW_ROWS", small):
         upper = once_per_text(frame, a=lambda text: nw.coalesce(text.str.to_uppercase(), nw.lit("?")))
         assert upper.collect()["a"].to_list() == ["X", "?", "X", "Y"]
         year = from_one_text(frame, "annee", nw.col("b").str.slice(0, 4))

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from elexxion_assets_tests.benchmarks.opponents import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -511,13 +512,5 @@ WAYS: dict[str, Any] = {
 }
 
 
-def main() -> None:
-    """Runs one way."""
-    way, file, reference, out = sys.argv[1], *map(Path, sys.argv[2:])
-    for layer in ("silver", "gold"):
-        (out / layer).mkdir(parents=True)
-    WAYS[way](file, reference, out)
-
-
 if __name__ == "__main__":
-    main()
+    run(WAYS)
