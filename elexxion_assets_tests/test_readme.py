@@ -158,7 +158,7 @@ def test_dagster_s_own_commands_serve_the_project(clone: Path, command: str) -> 
             ["bash", "-euc", command], cwd=clone, env=environment(), stdout=sink, stderr=sink, start_new_session=True
         )
         try:
-            deadline = time.monotonic() + 150
+            deadline = time.monotonic() + 300
             while "Serving dagster-webserver" not in log.read_text(encoding="utf-8"):
                 assert server.poll() is None, log.read_text(encoding="utf-8")
                 assert time.monotonic() < deadline, log.read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from elexxion_assets.lake.ledger import Delivery, State
+from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage, open_storage
 from elexxion_assets.settings import settings
 from elexxion_assets_tests.services.s3 import minio_binary, minio_server
@@ -145,8 +145,11 @@ def main() -> None:
             if asked.files:
                 drop(storage, asked.files)
                 print(f"  sensor tick beside {asked.files} new files: {tick():.2f} s", flush=True)
+                began = datetime.now(UTC)
                 seconds, cpu, memory = run()
                 each = 1000 * seconds / asked.files
+                read = [delivery.updated_at for delivery in Ledger(storage).all() if delivery.state is State.READ]
+                print(f"  {len(read)} files in bronze: {(max(read) - began).total_seconds():.0f} s", flush=True)
                 print(
                     f"  {asked.files} files to tables: {seconds:.0f} s ({cpu:.0f} s of CPU), {each:.1f} ms per file, "
                     f"{runs()} runs, {memory} MB",
