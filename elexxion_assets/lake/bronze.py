@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import narwhals as nw
 import polars as pl
+from narwhals.exceptions import ColumnNotFoundError
 
-from elexxion_assets.declare import Dataset, Frame, TextTable, Theme, from_one_text
+from elexxion_assets.declare import Dataset, Frame, TextTable, Theme, numbered
 from elexxion_assets.lake import layout
 from elexxion_assets.lake.quarantine import COLUMN, RULE, quarantine, set_apart
 from elexxion_assets.lake.storage import Storage
@@ -19,8 +21,10 @@ from elexxion_assets.quality.contract import REASON
 NO_PERIOD = "without-period"
 """Stands for the period of quarantined rows of which it cannot be told."""
 
-
-_MANY = 20_000
+# Reading it is decoding it whole: bounds of columns of text would save nothing, a higher level little space.
+_WRITTEN: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "statistics": False}
+_FEW_ROWS = 20_000
+_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +73,24 @@ def split_by_period(
         Refusal: the dataset cannot tell the period of the file.
     """
     rows: Frame = nw.from_native(frame)
-    period = dataset.period_of_rows(table, rows) if dataset.period_of_rows is not None else dataset.period(table)
-    known = known_period(theme, period)
+    said = dataset.period_of_rows(table, rows) if dataset.period_of_rows is not None else dataset.period(table)
+    known = known_period(theme, said).alias("_period")
     if dataset.unpivot is not None:
         rows = dataset.unpivot(dataset, rows, table)
+    metadata = {"elexxion.delivery": delivery, "elexxion.file": table.file, "elexxion.member": table.member}
+    told_by = _told_by(rows, known)
+    if not told_by:
+        return _whole(rows, known, scratch / "whole.parquet", metadata)
     # Where rows are few, finding out what tells the period costs more than it saves.
-    by_row = rows.with_columns(known.alias("_period")) if table.rows < _MANY else from_one_text(rows, "_period", known)
-    keyed = by_row.to_native()
+    if len(told_by) == 1 and table.rows >= _FEW_ROWS and rows.collect_schema()[told_by[0]] == nw.String():
+        keyed = _told_once(rows.to_native(), told_by[0], known)
+    else:
+        keyed = rows.with_columns(known).to_native()
     keyed.sink_parquet(
         pl.PartitionBy(scratch, key="_period", include_key=False, approximate_bytes_per_file=None),
-        metadata={"elexxion.delivery": delivery, "elexxion.file": table.file, "elexxion.member": table.member},
+        metadata=metadata,
         mkdir=True,
+        **_WRITTEN,
     )
     found = {}
     for part in sorted(scratch.glob("_period=*/*.parquet")):
@@ -88,13 +99,67 @@ def split_by_period(
     return found
 
 
+def _told_by(rows: Frame, known: nw.Expr) -> list[str]:
+    """The columns that an expression is made of: none, the only one, or some among which they all are."""
+    schema: pl.Schema = rows.to_native().collect_schema()
+
+    def enough(names: list[str]) -> bool:
+        empty = pl.LazyFrame(schema={"": pl.Null(), **{name: schema[name] for name in names}})
+        try:
+            nw.from_native(empty).select(known).collect_schema()
+        except ColumnNotFoundError:
+            return False
+        return True
+
+    names = [] if enough([]) else list(schema)
+    while len(names) > 1:
+        half = len(names) // 2
+        fewer = next((part for part in (names[:half], names[half:]) if enough(part)), None)
+        if fewer is None:
+            break
+        names = fewer
+    return names
+
+
+def _whole(rows: Frame, known: nw.Expr, part: Path, metadata: dict[str, str]) -> dict[str, Path]:
+    """Writes a table whose rows are all of one period; gives nothing where there is no row."""
+    rows.to_native().sink_parquet(part, metadata=metadata, **_WRITTEN)
+    if not _count(part):
+        return {}
+    [period] = nw.from_native(pl.DataFrame({"": [None]})).select(known)["_period"].to_list()
+    return {NO_PERIOD if period is None else period: part}
+
+
+def _told_once(frame: pl.LazyFrame, source: str, known: nw.Expr) -> pl.LazyFrame:
+    """Adds `_period`, which one column of texts tells: a text that was met is not looked at again."""
+    periods: dict[str | None, str | None] = {}
+
+    def batch(rows: pl.DataFrame) -> pl.DataFrame:
+        texts, positions = numbered(rows[source])
+        each = texts.to_list()
+        met = periods
+        if new := [text for text in each if text not in periods]:
+            unseen = nw.from_native(pl.DataFrame({source: new}, {source: pl.String()}))
+            met = dict(zip(new, unseen.select(known)["_period"].to_list(), strict=True))
+            if len(periods) < _REMEMBERED:
+                # Nothing is ever taken out: batches may come in several threads.
+                periods.update(met)
+            met = periods | met
+        told = pl.Series("_period", [met[text] for text in each], pl.String())
+        return rows.with_columns(told.gather(positions))
+
+    schema = frame.collect_schema()
+    schema["_period"] = pl.String()
+    return frame.map_batches(batch, schema=schema, streamable=True)
+
+
+def _count(part: Path) -> int:
+    return int(pl.scan_parquet(part).select(pl.len()).collect().item())
+
+
 def rows_by_period(theme: Theme, parts: Mapping[str, Path]) -> dict[str, int]:
     """Rows of each period of a table that was split; those that bronze does not take are left out."""
-    return {
-        period: int(pl.scan_parquet(part).select(pl.len()).collect().item())
-        for period, part in parts.items()
-        if not _problem(theme, period)
-    }
+    return {period: _count(part) for period, part in parts.items() if not _problem(theme, period)}
 
 
 def _problem(theme: Theme, period: str) -> str:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Protocol
 
+from isal import igzip, isal_zlib
+
 from elexxion_assets.declare import Refusal
 from elexxion_assets.reading import limits
 
@@ -123,7 +125,7 @@ class Meter:
             Refusal: `bomb`, when the output is out of all proportion.
         """
         size = 0
-        while block := source.read(1 << 20):
+        while block := source.read(limits.BLOCK):
             size += len(block)
             self.total += len(block)
             if self.total > limits.MAX_UNPACKED or (
@@ -144,12 +146,22 @@ def gunzip(path: Path, scratch: Path) -> Path:
     """
     target = scratch / f"{path.name}.unpacked"
     try:
-        with gzip.open(path) as source, target.open("wb") as out:
-            Meter().copy(source, out, path.stat().st_size)
-    except EOFError:
-        raise Refusal(
-            "truncated", "The gzip file ends too early: the download or the copy was cut. Get it again."
-        ) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise Refusal("corrupt", f"The gzip file is damaged ({error}). Get it again.") from None
+        with igzip.open(path) as source:
+            _unpack(source, path, target)
+    except (EOFError, gzip.BadGzipFile, isal_zlib.error):
+        # Nearly three times as fast, but the standard module says better what is wrong.
+        try:
+            with gzip.open(path) as source:
+                _unpack(source, path, target)
+        except EOFError:
+            raise Refusal(
+                "truncated", "The gzip file ends too early: the download or the copy was cut. Get it again."
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise Refusal("corrupt", f"The gzip file is damaged ({error}). Get it again.") from None
     return target
+
+
+def _unpack(source: _Reader, path: Path, target: Path) -> None:
+    with target.open("wb") as out:
+        Meter().copy(source, out, path.stat().st_size)

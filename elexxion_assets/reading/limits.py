@@ -1,7 +1,7 @@
 """How much one delivery may ask of the machine before it is refused."""
 
-BLOCK = 8 << 20
-"""Bytes read at a time."""
+BLOCK = 1 << 18
+"""Bytes read at a time; what numpy makes of larger ones is memory that is fetched anew each time."""
 
 MAX_RECORD = 64 << 20
 """Bytes of the longest record."""
