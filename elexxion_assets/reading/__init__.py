@@ -12,14 +12,15 @@ from elexxion_assets.declare import Refusal, TextTable
 from elexxion_assets.reading import limits
 from elexxion_assets.reading.archives import is_archive, open_archive
 from elexxion_assets.reading.columnar import read_parquet
-from elexxion_assets.reading.content import Kind, gunzip, kind_of
+from elexxion_assets.reading.content import DAMAGED, Kind, gunzip, kind_of, start_of_gzip
 from elexxion_assets.reading.encodings import transcribe_wide, wide_encoding
 from elexxion_assets.reading.objects import read_json
 from elexxion_assets.reading.recognition import check_evolution, recognise, renamed
-from elexxion_assets.reading.text import read_text
+from elexxion_assets.reading.tabulation import HEAD_ROWS
+from elexxion_assets.reading.text import SAMPLE, look_at_text, read_text
 from elexxion_assets.reading.workbooks import read_workbook
 
-__all__ = ["check_evolution", "is_archive", "open_archive", "read_tables", "recognise", "renamed"]
+__all__ = ["check_evolution", "is_archive", "look", "open_archive", "read_tables", "recognise", "renamed"]
 
 
 def read_tables(
@@ -68,6 +69,43 @@ def read_tables(
         case Kind.ARCHIVE:
             raise Refusal("archive", "This is a ZIP archive: its files are read one by one.")
     raise Refusal("bomb", f"The file is packed by gzip more than {limits.MAX_DEPTH} times.")
+
+
+def look(path: Path, name: str, scratch: Path, hints: Mapping[str, str] = MappingProxyType({})) -> list[TextTable]:
+    """What a file is, for those who only ask: the facts that `read_tables` gives, as far as its beginning tells them.
+
+    Of a text, also in gzip, the first megabyte is read, of JSON the first objects, of Parquet the footer and the first
+    rows; workbooks, UTF-16 and what is smaller than that have no beginning that is cheaper than the whole. What comes
+    further down is not seen: damage, a row that is wider or in another encoding than those above, the footer. Of rows
+    and defects only `read_tables` can tell.
+
+    Args:
+        path: A local file.
+        name: Name under which it was dropped.
+        scratch: An existing empty folder for temporary files.
+        hints: What the person said when dropping the file.
+
+    Returns:
+        Facts of each table, good enough for `recognise`.
+
+    Raises:
+        Refusal: The rules of `read_tables` that show in the beginning.
+    """
+    start, kind, more = path, kind_of(path), path.stat().st_size > SAMPLE
+    if kind is Kind.GZIP:
+        start = scratch / "start-of-gzip"
+        try:
+            more = start_of_gzip(path, start, SAMPLE)
+            kind = kind_of(start)
+        except DAMAGED:  # type: ignore[misc]
+            more = False
+    if more and kind is Kind.TEXT and not _wide_encoding(start):
+        return [look_at_text(start, name, scratch, hints)]
+    if more and kind is Kind.JSON and start is path:
+        return [read_json(path, name, scratch, hints, HEAD_ROWS)[0]]
+    if more and kind is Kind.PARQUET and start is path:
+        return [read_parquet(path, name, hints, every_value=False)[0]]
+    return [table for table, _ in read_tables(path, name, scratch, hints)]
 
 
 def _wide_encoding(path: Path) -> str | None:

@@ -14,11 +14,13 @@ from elexxion_assets.reading.tabulation import SAMPLE_ROWS
 _EXACT = 2.0**53
 
 
-def read_parquet(path: Path, name: str, hints: Mapping[str, str]) -> tuple[TextTable, pl.LazyFrame]:
+def read_parquet(
+    path: Path, name: str, hints: Mapping[str, str], *, every_value: bool = True
+) -> tuple[TextTable, pl.LazyFrame]:
     """The table of a Parquet file; whole floats lose their `.0`, dates are ISO, nested values JSON.
 
     Raises:
-        Refusal: `truncated` or `corrupt`, after every value has been read once; `no_rows`.
+        Refusal: `truncated` or `corrupt`, after every value has been read once if so asked; `no_rows`.
     """
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - 4, 0))
@@ -28,7 +30,8 @@ def read_parquet(path: Path, name: str, hints: Mapping[str, str]) -> tuple[TextT
         raw = pl.scan_parquet(path, glob=False)
         schema = raw.collect_schema()
         # Damaged pages show only when they are read.
-        rows = raw.select(pl.len(), pl.all().null_count().name.prefix("nulls of ")).collect(engine="streaming")[0, 0]
+        nulls = [pl.all().null_count().name.prefix("nulls of ")] if every_value else []
+        rows = raw.select(pl.len(), *nulls).collect(engine="streaming")[0, 0]
         header = tuple(schema)
         columns = column_names(header, len(header))
         if not rows or not header:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Protocol
 
-from isal import igzip, isal_zlib
+from isal import igzip, igzip_lib
 
 from elexxion_assets.declare import Refusal
 from elexxion_assets.reading import limits
@@ -41,6 +41,9 @@ _UNSUPPORTED = {
     b"GIF8": "a picture",
     b"ARROW1": "an Arrow file",
 }
+DAMAGED = (EOFError, gzip.BadGzipFile, igzip_lib.IsalError)
+"""What reading a gzip file raises when it is cut or damaged."""
+
 _VIEWER = re.compile(r'^"?\w*"?:?\s*[{\[]\s*\d+ (?:items?|keys?|props?)\b', re.MULTILINE)
 
 
@@ -146,9 +149,9 @@ def gunzip(path: Path, scratch: Path) -> Path:
     """
     target = scratch / f"{path.name}.unpacked"
     try:
-        with igzip.open(path) as source:
+        with igzip.open(path) as source:  # type: ignore[no-untyped-call]
             _unpack(source, path, target)
-    except (EOFError, gzip.BadGzipFile, isal_zlib.error):
+    except DAMAGED:  # type: ignore[misc]
         # Nearly three times as fast, but the standard module says better what is wrong.
         try:
             with gzip.open(path) as source:
@@ -165,3 +168,15 @@ def gunzip(path: Path, scratch: Path) -> Path:
 def _unpack(source: _Reader, path: Path, target: Path) -> None:
     with target.open("wb") as out:
         Meter().copy(source, out, path.stat().st_size)
+
+
+def start_of_gzip(path: Path, target: Path, size: int) -> bool:
+    """Unpacks the first lines of a gzip file, `size` bytes of them; gives whether more follow.
+
+    Raises:
+        One of `DAMAGED`: the file is cut or damaged there; `gunzip` says how.
+    """
+    with igzip.open(path) as source, target.open("wb") as out:  # type: ignore[no-untyped-call]
+        out.write(source.read(size))
+        out.write(source.readline(limits.MAX_RECORD))
+        return bool(source.read(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -28,8 +29,10 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_json(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) -> tuple[TextTable, pl.LazyFrame]:
-    """The table of a JSON file: one row per object, one column per key in order of appearance.
+def read_json(
+    path: Path, name: str, scratch: Path, hints: Mapping[str, str], most: int | None = None
+) -> tuple[TextTable, pl.LazyFrame]:
+    """The table of a JSON file, or of its first `most` objects: a row per object, a column per key as they appear.
 
     Numbers stay as written, true and false are words, null is null, nested values stay JSON.
 
@@ -42,7 +45,7 @@ def read_json(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) ->
     filled = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, value in enumerate(_values(file), start=1):
+            for number, value in enumerate(itertools.islice(_values(file), most), start=1):
                 if not isinstance(value, dict):
                     raise Refusal("not_a_table", f"Record {number} of the JSON is no object with named values.")
                 for key in value:

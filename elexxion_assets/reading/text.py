@@ -18,7 +18,9 @@ from elexxion_assets.reading.spool import NumberedRow, Spool
 from elexxion_assets.reading.structure import Structure, measure
 from elexxion_assets.reading.tabulation import HEAD_ROWS, Head, Tabulated, Widths, read_head, tabulate
 
-_SAMPLE = 1 << 20
+SAMPLE = 1 << 20
+"""Bytes of the beginning of a file, to the end of their last line, that tell its separator and its header."""
+
 _TAIL = 1 << 18
 _BATCH = 100
 # Noncharacters: no text holds them.
@@ -67,10 +69,59 @@ def read_text(
     return table.facts(name, hints, encoding=wide or structure.encodings.name, separator=separator, defects=defects)
 
 
+def look_at_text(path: Path, name: str, scratch: Path, hints: Mapping[str, str]) -> TextTable:
+    """What the beginning of a delimited text tells of its table: of its rows, footer and defects nothing.
+
+    Raises:
+        Refusal: Those of `read_tables` that show there.
+    """
+    sample = _sample(path)
+    _refuse_binary(sample)
+    if b"\r" in sample and b"\n" not in sample:
+        sample = sample.replace(b"\r", b"\n")
+    start = scratch / "start-of-text"
+    start.write_bytes(sample)
+    text = sample.decode("utf-8-sig", errors="replace")
+    separator = find_separator(text)
+    structure = measure(start, separator)
+    if not structure.encodings.valid:
+        start = scratch / "transcribed"
+        transcribe(scratch / "start-of-text", start, structure.encodings)
+    if structure.regular and not structure.marks:
+        rows = _head_rows(start, structure)
+        width = structure.width
+    else:
+        rows = _first_records(CsvRows(start, separator, escape_of(text, separator)))
+        width = max(len(cells) for _, cells in rows)
+    head = read_head(rows)
+    return Tabulated(
+        head=head,
+        columns=column_names(head.header, max(width, len(head.header))),
+        frame=pl.LazyFrame(),
+        rows=len(head.body),
+        footer=[],
+        widths=Widths(),
+    ).facts(name, hints, encoding=structure.encodings.name, separator=separator)[0]
+
+
+def _first_records(rows: CsvRows) -> list[NumberedRow]:
+    """The records from which a header is told, or as many as come before one that is cut."""
+    found: list[NumberedRow] = []
+    try:
+        for batch in rows.batches():
+            found += batch
+            if len(found) >= HEAD_ROWS:
+                break
+    except Refusal:
+        if not found:
+            raise
+    return found
+
+
 def _sample(path: Path) -> bytes:
     """The first whole lines of the file."""
     with path.open("rb") as file:
-        return file.read(_SAMPLE) + file.readline(limits.MAX_RECORD)
+        return file.read(SAMPLE) + file.readline(limits.MAX_RECORD)
 
 
 def _refuse_binary(sample: bytes) -> None:
