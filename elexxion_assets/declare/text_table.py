@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 
 class Refusal(Exception):
@@ -25,6 +26,7 @@ class Refusal(Exception):
         return self.reason
 
 
+@lru_cache(maxsize=10_000)
 def slug(name: str) -> str:
     """A column name without case, accents, spaces and punctuation, to compare headers with.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from elexxion_assets.declare import Theme
+from elexxion_assets.declare import Refusal, TextTable, Theme
 from elexxion_assets.lake import edition, layout
 from elexxion_assets.lake.archive import archive_of
 from elexxion_assets.lake.build import CORRECTS, text_table
@@ -14,7 +16,7 @@ from elexxion_assets.lake.corrections import corrections_of, rejections
 from elexxion_assets.lake.intake import is_delivery
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
-from elexxion_assets.reading import renamed
+from elexxion_assets.reading import is_archive, look, recognise, renamed
 
 
 def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: str) -> list[dict[str, Any]]:
@@ -37,8 +39,38 @@ def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: st
                 f"It waits in {layout.INPUT} since {entry.modified:%Y-%m-%d %H:%M} UTC ({entry.size} bytes).",
                 "It is taken by the next `elexxion run`, or by the sensor `input_sensor` when Dagster's daemon runs.",
             ]
+            story += _of_beginning(storage, themes, entry.key, name)
             found.append({"name": name, "delivery": "", "state": "waiting", "story": story})
     return found
+
+
+def _of_beginning(storage: Storage, themes: dict[str, Theme], key: str, name: str) -> list[str]:
+    """What the beginning of a file that waits tells: what it is, or why it would be refused."""
+    said = []
+    try:
+        with storage.local(key) as file, TemporaryDirectory(prefix="elexxion-") as scratch:
+            if is_archive(file):
+                return ["It is an archive: each of its files will be a delivery of its own."]
+            tables = look(file, name, Path(scratch))
+    except (KeyError, FileNotFoundError):
+        return []  # it has just been taken
+    except Refusal as refusal:
+        return [f"It would be refused: {refusal.reason.rstrip('.')}."]
+    for table in tables:
+        where = f"sheet « {table.member} »: " if table.member else ""
+        try:
+            theme, dataset = recognise(table, themes)
+        except Refusal as refusal:
+            said.append(f"{where}{refusal.reason.rstrip('.')}.")
+        else:
+            said.append(f"{where}It looks like {theme.name}/{dataset.name} ({dataset.title}){_read_as(table)}.")
+    return said
+
+
+def _read_as(table: TextTable) -> str:
+    if not table.separator:
+        return ""
+    return f": {table.encoding}, separator « {table.separator} », header on line {table.header_line}"
 
 
 def _of_delivery(storage: Storage, ledger: Ledger, themes: dict[str, Theme], delivery: Delivery) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from elexxion_assets.reading.tabulation import HEAD_ROWS, Head, Tabulated, Width
 SAMPLE = 1 << 20
 """Bytes of the beginning of a file, to the end of their last line, that tell its separator and its header."""
 
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\x1a")
 _TAIL = 1 << 18
 _BATCH = 100
 # Noncharacters: no text holds them.
@@ -127,7 +128,7 @@ def _sample(path: Path) -> bytes:
 def _refuse_binary(sample: bytes) -> None:
     if not sample.strip(b"\xef\xbb\xbf \t\r\n;,|\0"):
         raise Refusal("empty", "The file holds nothing but blanks.")
-    controls = sum(sample.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\x1a")
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls * 50 > len(sample):
         raise Refusal("binary", "The bytes are not text, and of no known table format.")
 

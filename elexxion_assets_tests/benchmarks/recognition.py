@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from elexxion_assets.reading import read_tables, recognise
+from elexxion_assets.reading import look, recognise
 from elexxion_assets.themes import all_themes
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     for name in sys.argv[2:]:
         file = Path(name)
         with tempfile.TemporaryDirectory(prefix="recognition-") as scratch:
-            for table, _ in read_tables(file, file.name, Path(scratch)):
+            for table in look(file, file.name, Path(scratch)):
                 theme, dataset = recognise(table, themes)
                 found.append(f"{theme.name}/{dataset.name} {table.encoding} {table.separator}")
     print(json.dumps({"found": found, "seconds": round(time.process_time() - began, 3)}))
