@@ -80,7 +80,9 @@ def test_drop_reads_the_standard_input_and_says_where_it_put_the_file(tmp_path: 
     person = Person(tmp_path)
     person.types("drop", "-", "--name", "a b.csv", given=b"x;y\n1;2\n")
     assert (tmp_path / ".elexxion/elexxion-bucket/input/a b.csv").read_bytes() == b"x;y\n1;2\n"
-    assert "waits" in person.reads("why", "a b.csv")
+    said = person.reads("why", "a b.csv")
+    assert "waits" in said
+    assert "is none of the known datasets" in said
 
 
 @pytest.mark.parametrize(

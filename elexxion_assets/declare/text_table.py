@@ -26,7 +26,7 @@ class Refusal(Exception):
         return self.reason
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=50_000)
 def slug(name: str) -> str:
     """A column name without case, accents, spaces and punctuation, to compare headers with.
 

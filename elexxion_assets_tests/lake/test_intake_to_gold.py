@@ -120,6 +120,20 @@ def test_the_document_says_what_was_read(lake: Lake) -> None:
     )
 
 
+def test_a_file_that_waits_is_told_by_its_beginning(lake: Lake) -> None:
+    content = csv("01001;2020;3")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("counts.csv", content)
+    waits = {"counts.csv": content, "cut.csv.gz": gzip.compress(content)[:-9], "all.zip": packed.getvalue()}
+    for name, file in waits.items():
+        drop(lake.storage, name, file, {})
+    said = {item["name"]: item["story"][-1] for item in explain(lake.storage, lake.ledger, THEMES, "")}
+    assert said["counts.csv"] == "It looks like toy/counts (Counts): utf-8, separator « ; », header on line 1."
+    assert said["cut.csv.gz"].startswith("It would be refused: The gzip file ends too early")
+    assert said["all.zip"].startswith("It is an archive")
+
+
 def test_rows_that_break_the_contract_are_kept_with_file_line_and_reason(lake: Lake) -> None:
     [delivery] = lake.drop("c.csv", csv("01001;2020;3", "BAD;2020;4", "01002;2020;x", "01003;20;1", "01001;2020;9"))
     lake.build()

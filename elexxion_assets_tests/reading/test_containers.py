@@ -56,6 +56,32 @@ def test_a_damaged_gzip_is_refused() -> None:
     assert refusal_of(b"\x1f\x8b\x08\x00" + b"garbage" * 30).rule == "corrupt"
 
 
+PACKED = gzip.compress(CSV * 50)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (PACKED + b"\0" * 99, ""),
+        (PACKED + b"x", "corrupt"),
+        (PACKED + b"what follows is no member", "corrupt"),
+        (PACKED + PACKED[:40], "truncated"),
+        (PACKED[:-8] + b"\1\2\3\4" + PACKED[-4:], "corrupt"),
+        (PACKED[:-4] + b"\1\2\3\4", "corrupt"),
+        (PACKED[:2] + b"\7" + PACKED[3:], "corrupt"),
+        # A name, a comment and a checksum of the header that is wrong, which the standard module lets pass.
+        (PACKED[:3] + b"\x1a" + PACKED[4:10] + b"name\0comment\0\0\0" + PACKED[10:], ""),
+    ],
+)
+def test_a_gzip_is_taken_or_refused_as_the_standard_module_does(content: bytes, rule: str) -> None:
+    if rule:
+        assert refusal_of(content).rule == rule
+        with pytest.raises((EOFError, OSError, zlib.error)):
+            gzip.decompress(content)
+    else:
+        assert cells_of(content) == cells_of(gzip.decompress(content))
+
+
 def test_a_gzip_bomb_is_refused_before_it_unfolds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "RATIO_MATTERS_FROM", 1 << 20)
     assert refusal_of(gzip.compress(b"\0" * (20 << 20))).rule == "bomb"
