@@ -102,8 +102,18 @@ def commune_insee(departement: nw.Expr, commune: nw.Expr) -> nw.Expr:
         Text of five characters, empty where no code can be made, null where there is no commune. Paris, Lyon and
         Marseille are 75056, 69123 and 13055.
     """
+    return commune_of_codes(published_codes(departement, commune))
+
+
+def published_codes(departement: nw.Expr, commune: nw.Expr) -> nw.Expr:
+    """The ministry's codes of a département and of a commune in one text, `ZM|501`; null where there is no commune."""
     where = nw.coalesce(_plain(departement), nw.lit(""))
-    return _rewritten(nw.concat_str([where, nw.lit("|"), _plain(commune)]), _COMMUNE_RULES)
+    return nw.concat_str([where, nw.lit("|"), _plain(commune)])
+
+
+def commune_of_codes(codes: nw.Expr) -> nw.Expr:
+    """What `commune_insee` gives, from `published_codes`: of a whole file, each different text needs one look only."""
+    return _rewritten(codes, _COMMUNE_RULES)
 
 
 def departement_of_commune(code_commune: nw.Expr) -> nw.Expr:

@@ -21,6 +21,12 @@ from elexxion_assets.quality import contract
 _OFTEN = 3
 """How many rows a text must have on average for its column to be looked at by different texts."""
 
+_ROWS_TOGETHER = 200_000
+"""Rows that are looked at together."""
+
+_MANY = 2_000
+"""Different texts from which on a column is not looked at beside those of fewer."""
+
 _INTEGER = "^[0-9]{1,15}$"
 _NUMBER = r"^[0-9]{1,15}(?:[.,][0-9]{1,30})?$"
 
@@ -43,7 +49,8 @@ def apply(frame: Frame, columns: Sequence[Column], rescued: Collection[str] = ()
     judge = _Judge(rescued)
 
     def typed(batch: pl.DataFrame) -> pl.DataFrame:
-        return _batch(batch, columns, rescued, judge).select(schema.names())
+        parts = [_batch(part, columns, rescued, judge) for part in batch.iter_slices(_ROWS_TOGETHER)]
+        return pl.concat(parts or [pl.DataFrame(schema=schema)]).select(schema.names())
 
     return nw.from_native(rows.map_batches(typed, schema=schema, streamable=True))
 
@@ -110,28 +117,25 @@ class _Different:
         self.plain: dict[str, tuple[pl.Series, pl.Series]] = {}
         """By column of many numbers, which rows hold a plain one, and its value."""
         self.texts: dict[str, pl.Series] = {}
-        self.rows: dict[str, pl.Series] = {}
-        """By column, for each row the position of its text; null where `plain` has the value."""
+        """By column, what is looked at: its different texts, or the text of every row."""
+        self.by_row: set[str] = set()
         for column in columns:
             self._sort_out(column)
 
     def _sort_out(self, column: Column) -> None:
         texts = self.batch[column.name]
-        often = texts.n_unique() * _OFTEN <= texts.len()
-        if not often and (pattern := _plain(column)):
+        different = texts.unique()
+        if different.len() * _OFTEN <= texts.len():
+            self.texts[column.name] = different
+        elif pattern := _plain(column):
             is_plain = texts.str.contains(pattern).fill_null(value=False)
             number = texts.set(~is_plain, None).str.replace(",", ".", literal=True)
             value = number.cast(pl.Int64 if column.kind is Kind.INTEGER else pl.Float64)
             self.plain[column.name] = (is_plain, value)
-            rest = texts.filter(~is_plain)
-            found, positions = numbered(rest)
-            everywhere = pl.repeat(None, texts.len(), dtype=pl.UInt32, eager=True)
-            self.texts[column.name] = found
-            self.rows[column.name] = everywhere.scatter((~is_plain).arg_true(), positions)
-        elif often:
-            self.texts[column.name], self.rows[column.name] = numbered(texts)
+            self.texts[column.name] = texts.filter(~is_plain).unique()
         else:
             self.texts[column.name] = texts
+            self.by_row.add(column.name)
 
     def judged(self, judge: _Judge) -> tuple[list[pl.Series], pl.Series]:
         """The typed columns, and which rows have anything to say in `_breaches` or `_rescued`."""
@@ -143,28 +147,67 @@ class _Different:
             texts = pl.DataFrame([_lengthened(self.texts[column.name], column.name, longest) for column in group])
             found = judge.judged(texts, group)
             for column in group:
-                count = self.texts[column.name].len()
-                value = found[column.name].head(count)
-                said = judge.is_said(found, column).head(count)
-                rows = self.rows.get(column.name)
-                if rows is not None:
-                    value = value.gather(rows)
-                    if said.any():
-                        wrong |= said.gather(rows).fill_null(value=False)
-                else:
+                looked_at = self.texts[column.name]
+                value = found[column.name].head(looked_at.len())
+                said = judge.is_said(found, column).head(looked_at.len())
+                if column.name in self.by_row:
                     wrong |= said
-                if column.name in self.plain:
+                elif column.name in self.plain:
                     is_plain, number = self.plain[column.name]
+                    value, told = self._of_the_rest(column, looked_at, value, said, is_plain)
                     value = number.zip_with(is_plain, value)
-                    wrong |= is_plain & _outside(column, number)
+                    wrong |= told | is_plain & _outside(column, number)
+                else:
+                    rows = self.batch[column.name]
+                    value = _given_to(rows, looked_at, value)
+                    if said.any():
+                        wrong |= rows.is_in(looked_at.filter(said).implode(), nulls_equal=True)
                 values.append(value.alias(column.name))
         return values, wrong
 
+    def _of_the_rest(
+        self, column: Column, texts: pl.Series, values: pl.Series, said: pl.Series, is_plain: pl.Series
+    ) -> tuple[pl.Series, pl.Series]:
+        """Values of the rows that hold no plain number, null elsewhere, and which of these rows have anything to say."""
+        others = ~is_plain
+        at, rows = others.arg_true(), self.batch[column.name].filter(others)
+        nothing = pl.repeat(None, self.batch.height, dtype=values.dtype, eager=True)
+        value = nothing.scatter(at, _given_to(rows, texts, values)) if at.len() else nothing
+        if not said.any():
+            return value, is_plain & False
+        return value, others & self.batch[column.name].is_in(texts.filter(said).implode(), nulls_equal=True)
+
     def _groups(self) -> list[list[Column]]:
-        """The columns that are looked at together: those by different texts, and those row by row."""
-        by_text = [column for column in self.columns if column.name in self.rows]
-        by_row = [column for column in self.columns if column.name not in self.rows]
-        return [group for group in (by_text, by_row) if group]
+        """The columns that are looked at together: those of few different texts, those of many, those row by row."""
+        groups: dict[int, list[Column]] = {}
+        for column in self.columns:
+            size = 2 if column.name in self.by_row else int(self.texts[column.name].len() > _MANY)
+            groups.setdefault(size, []).append(column)
+        return list(groups.values())
+
+
+def _given_to(rows: pl.Series, texts: pl.Series, values: pl.Series) -> pl.Series:
+    """The value of each row's text, from those of the different texts.
+
+    A number or a code that is written as the type is read needs no looking up: what is right for each different text is
+    right for every row.
+    """
+    direct = _read_directly(texts, values.dtype)
+    if direct is not None and direct.equals(values, null_equal=True):
+        return _read_directly(rows, values.dtype)  # type: ignore[return-value]
+    found, positions = numbered(rows)
+    known = pl.DataFrame({"text": texts, "value": values})
+    ordered = found.alias("text").to_frame().join(known, on="text", how="left", nulls_equal=True, maintain_order="left")
+    return ordered["value"].gather(positions)
+
+
+def _read_directly(texts: pl.Series, kind: pl.DataType) -> pl.Series | None:
+    """Texts cast to the type of their values; None where only the contract knows how."""
+    if kind == pl.String:
+        return texts
+    if kind == pl.Boolean:
+        return texts == "true"
+    return texts.cast(kind, strict=False) if kind.is_numeric() else None
 
 
 def _plain(column: Column) -> str | None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import narwhals as nw
+import polars as pl
 
 from elexxion_assets.declare import Column, Frame
 from elexxion_assets.themes.election import blocs
 from elexxion_assets.themes.election.columns import CANDIDATURE, PARTICIPATION, TERRITOIRE, VOIX
 from elexxion_assets.themes.election.layouts import Layout
 from elexxion_assets.themes.election.scrutins import presidentielle_of
-from elexxion_assets.themes.election.territories import territory
+from elexxion_assets.themes.election.territories import territory, with_communes
 
 _FEMALE = ("F", "MME", "MLLE", "FEMININ", "FÉMININ", "MADAME")
 _MALE = ("M", "M.", "MASCULIN", "MONSIEUR")
 
 _UNIT = [column.name for column in (*TERRITOIRE, *PARTICIPATION)]
 _VOTE = [column.name for column in (*CANDIDATURE, VOIX)]
+
+_GIVEN = "_given_"
+"""Before the name of a block's field: what the file says there."""
+
+_ROWS_TOGETHER = 200_000
+"""Rows that are laid out together, so that few of many candidates are held in memory at a time."""
 
 
 def long_rows(frame: Frame, layout: Layout) -> Frame:
@@ -36,16 +44,83 @@ def long_rows(frame: Frame, layout: Layout) -> Frame:
     base = _base(frame, layout, votes)
     if not layout.blocks:
         return base.select("_line", *_UNIT, *(_absent(name) for name in _VOTE))
+    if base.implementation.is_polars():
+        return _laid_out_in_batches(base, layout)
     parts = []
     for rank, block in enumerate(layout.blocks):
         fields = {field: nw.col(f"_{rank}_{field}") for field in block}
         rows = base if rank == 0 else base.filter(_is_filled(fields))
         parts.append(rows.select("_line", *_UNIT, *_candidature(fields), nw.lit(rank + 1).alias("_rank")))
     rows = parts[0] if len(parts) == 1 else nw.concat(parts)
-    # Only the législatives have so many candidates on one line (Paris: more than 300) that two have one name.
-    if len(parts) > 1 and {"nom", "nuance"} <= layout.fields():
+    if _may_have_namesakes(layout):
         rows = _tell_namesakes_apart(rows)
     return rows.select("_line", *_UNIT, *_VOTE)
+
+
+def _may_have_namesakes(layout: Layout) -> bool:
+    """Only the législatives have so many candidates on one line (Paris: more than 300) that two have one name."""
+    return len(layout.blocks) > 1 and {"nom", "nuance"} <= layout.fields()
+
+
+def _laid_out_in_batches(base: Frame, layout: Layout) -> Frame:
+    """The rows of all blocks, batch of lines by batch of lines: what a batch says again and again is looked at once."""
+    lines = max(1, _ROWS_TOGETHER // len(layout.blocks))
+
+    def batch(rows: pl.DataFrame) -> pl.DataFrame:
+        parts = [_laid_out(part, layout) for part in rows.iter_slices(lines)]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+    schema: dict[str, Any] = {"_line": pl.Int64(), **dict.fromkeys((*_UNIT, *_VOTE), pl.String())}
+    native: pl.LazyFrame = base.to_native()
+    return nw.from_native(native.map_batches(batch, schema=schema, streamable=True))
+
+
+def _laid_out(base: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The rows of all blocks of some lines."""
+    fields = sorted(layout.fields())
+    unit = base.select("_line", *_UNIT)
+    blocks = pl.concat(
+        base.select(
+            (pl.col(f"_{rank}_{field}") if field in block else pl.lit(None, pl.String)).alias(f"{_GIVEN}{field}")
+            for field in fields
+        )
+        for rank, block in enumerate(layout.blocks)
+    )
+    given = {field: nw.col(f"{_GIVEN}{field}") for field in fields}
+    filled = nw.from_native(blocks).select(filled=_is_filled(given)).to_native()["filled"].fill_null(value=False)
+    votes = _once_per_run(blocks, [f"{_GIVEN}{field}" for field in fields if field != "voix"], _candidature(given))
+    parts = []
+    for rank in range(len(layout.blocks)):
+        here = filled.slice(rank * base.height, base.height)
+        rows = unit.hstack(votes.slice(rank * base.height, base.height))
+        rows = rows.with_columns(pl.lit(rank + 1).alias("_rank"))
+        parts.append(rows if rank == 0 or here.all() else rows.filter(here))
+    rows = pl.concat(parts)
+    if _may_have_namesakes(layout):
+        rows = _tell_namesakes_apart(nw.from_native(rows.lazy())).to_native().collect()
+    return rows.select("_line", *_UNIT, *_VOTE)
+
+
+def _once_per_run(rows: pl.DataFrame, names: Sequence[str], made: Sequence[nw.Expr]) -> pl.DataFrame:
+    """What is made of each row, worked out once where rows below one another say the same but for their votes.
+
+    Args:
+        rows: The rows.
+        names: The columns that `made` is made of, but for those of votes.
+        made: Expressions; the last one is the votes as they stand.
+    """
+    starts = rows.select(pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift(1)))).to_series()
+    if not rows.height or starts.sum() * 2 > rows.height:
+        return _made(rows, made)
+    starts = starts.scatter(0, True)
+    runs = _made(rows.filter(starts), made)
+    which = starts.cum_sum() - 1
+    return runs.select(_VOTE[:-1]).select(pl.all().gather(which)).hstack([rows[f"{_GIVEN}voix"].alias("voix")])
+
+
+def _made(rows: pl.DataFrame, made: Sequence[nw.Expr]) -> pl.DataFrame:
+    done: pl.DataFrame = nw.from_native(rows).select(*made).to_native()
+    return done
 
 
 def long_rows_of_columns(frame: Frame, layout: Layout, candidates: Sequence[str]) -> Frame:
@@ -78,7 +153,7 @@ def _base(frame: Frame, layout: Layout, votes: Mapping[str, str]) -> Frame:
         for column in PARTICIPATION
     ]
     named = [nw.col(column).alias(name) for name, column in votes.items()]
-    return frame.select("_line", *territory(layout), *participation, *named)
+    return with_communes(frame, layout).select("_line", *territory(layout), *participation, *named)
 
 
 def _absent(name: str) -> nw.Expr:

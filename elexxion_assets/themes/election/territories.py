@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from elexxion_assets.geography.ministry import commune_insee, departement_insee, departement_of_commune, sector
+from elexxion_assets.declare import Frame, once_per_text
+from elexxion_assets.geography.ministry import (
+    commune_of_codes,
+    departement_insee,
+    departement_of_commune,
+    published_codes,
+    sector,
+)
 from elexxion_assets.themes.election.layouts import Layout
+
+_COMMUNE = "_commune_insee"
 
 _CODES_OF = {
     "region": ("code_region",),
@@ -18,19 +27,29 @@ _CODES_OF = {
 """Published codes that together name a territory of each level."""
 
 
+def with_communes(frame: Frame, layout: Layout) -> Frame:
+    """The rows of a file with the INSEE code of their commune, where they have one, in a column for `territory`."""
+    if layout.level not in ("commune", "bureau"):
+        return frame
+    published = published_codes(_column(layout, "code_departement"), _column(layout, "code_commune"))
+    return once_per_text(frame.with_columns(published.alias(_COMMUNE)), **{_COMMUNE: commune_of_codes})
+
+
 def territory(layout: Layout) -> list[nw.Expr]:
     """The columns `niveau`, `code_territoire`, ..., `libelle` of a file with one territory per row.
 
     Args:
         layout: Roles of the file's columns; its level decides which codes are read.
+
+    Returns:
+        Expressions over the rows of `with_communes`.
     """
     level = layout.level
     commune = bureau = nw.lit(None, dtype=nw.String())
     niveau = nw.lit(level)
     if level in ("commune", "bureau"):
-        departement_published = _column(layout, "code_departement")
         published = _column(layout, "code_commune")
-        commune = commune_insee(departement_published, published)
+        commune = nw.col(_COMMUNE)
         departement = departement_of_commune(commune)
         code = nw.concat_str([commune, sector(published)])
         if level == "commune" and "code_circonscription" in layout.head:
