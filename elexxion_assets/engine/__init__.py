@@ -46,13 +46,15 @@ class Engine(Protocol):
     def look(self, rows: Frame, lost: nw.Expr, key: Sequence[str]) -> tuple[bool, bool]:
         """Whether any row may be `lost`, and whether two rows may have the same key: what need not be looked for."""
 
-    def once(self, rows: Frame, file: Path, stack: ExitStack) -> Frame:
+    def once(self, rows: Frame, file: Path, stack: ExitStack, *, few: bool, again: bool) -> Frame:
         """The same rows, worked out once however often they are read, for as long as the stack is open.
 
         Args:
             rows: The rows.
-            file: Where this process may keep them; if the file is there, they are in it.
+            file: Where this process may keep them; asked for the same file again, it gives the rows of the first time.
             stack: See above.
+            few: Whether they are made of few lines, so that they may fit in memory.
+            again: Whether they may be asked for after the stack is closed.
         """
 
     def join(self, rows: Frame, others: Frame, on: Sequence[str], how: Literal["inner", "anti"]) -> Frame:

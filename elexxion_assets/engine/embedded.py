@@ -16,11 +16,18 @@ from elexxion_assets.lake.storage import Storage
 SORTED_AT_ONCE = 750_000
 """Rows of a large table that are sorted together."""
 
+HELD = 1_000_000
+"""Rows worked out once that are held in memory at a time."""
+
 
 class Embedded:
     """See `engine.Engine`."""
 
     name = "polars"
+
+    def __init__(self) -> None:
+        self._held: dict[Path, pl.DataFrame] = {}
+        """By the file where they would be kept, rows worked out once, oldest first."""
 
     def scan(self, storage: Storage, key: str, stack: ExitStack) -> Frame:
         """See `Engine.scan`."""
@@ -47,13 +54,30 @@ class Embedded:
         found = marked.select(lost=pl.col("_lost").sum(), again=pl.len() > keys).collect(engine="streaming")
         return bool(found["lost"].item()), bool(found["again"].item())
 
-    def once(self, rows: Frame, file: Path, stack: ExitStack) -> Frame:
-        """See `Engine.once`."""
-        if not file.exists():
-            partial = file.with_suffix(".partial")
-            rows.to_native().sink_parquet(partial, compression_level=1)
-            partial.rename(file)
-        return nw.from_native(pl.scan_parquet(file))
+    def once(self, rows: Frame, file: Path, stack: ExitStack, *, few: bool, again: bool) -> Frame:
+        """See `Engine.once`: few rows stay in memory, those for later stages until others take their place."""
+        held = self._held.get(file)
+        if held is None and not file.exists():
+            native: pl.LazyFrame = rows.to_native()
+            # A line may give many rows: those of more than are held go to the file, from the first one on.
+            held = native.head(HELD + 1).collect(engine="streaming") if few else None
+            if held is not None and held.height <= HELD:
+                self._hold(file, held)
+                if not again:
+                    stack.callback(self._held.pop, file, None)
+            else:
+                held = None
+                _write(native, file)
+        return nw.from_native(pl.scan_parquet(file) if held is None else held.lazy())
+
+    def _hold(self, file: Path, rows: pl.DataFrame) -> None:
+        """Keeps rows in memory, and writes those of earlier ones that are too many beside them."""
+        while self._held and rows.height + sum(held.height for held in self._held.values()) > HELD:
+            oldest = next(iter(self._held))
+            if oldest.parent.exists():
+                _write(self._held[oldest].lazy(), oldest)
+            del self._held[oldest]
+        self._held[file] = rows
 
     def join(self, rows: Frame, others: Frame, on: Sequence[str], how: Literal["inner", "anti"]) -> Frame:
         """See `Engine.join`."""
@@ -71,6 +95,12 @@ class Embedded:
 
 
 EMBEDDED = Embedded()
+
+
+def _write(rows: pl.LazyFrame, file: Path) -> None:
+    partial = file.with_suffix(".partial")
+    rows.sink_parquet(partial, compression_level=1)
+    partial.rename(file)
 
 
 def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:

@@ -70,7 +70,7 @@ class Spark:
         """See `Engine.look`: a look would be one more job over all rows."""
         return True, True
 
-    def once(self, rows: Frame, file: Path, stack: ExitStack) -> Frame:
+    def once(self, rows: Frame, file: Path, stack: ExitStack, *, few: bool, again: bool) -> Frame:
         """See `Engine.once`: the workers keep them, in memory or on their disks."""
         kept = rows.to_native().persist()
         stack.callback(kept.unpersist)

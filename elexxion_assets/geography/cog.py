@@ -14,7 +14,7 @@ from types import MappingProxyType
 import narwhals as nw
 import polars as pl
 
-from elexxion_assets.declare import Frame
+from elexxion_assets.declare import Frame, numbered
 from elexxion_assets.declare.frames import beside
 from elexxion_assets.geography import insee, passage
 from elexxion_assets.geography.passage import FIRST_VINTAGE, Motif, Movement, Part, Step
@@ -316,19 +316,9 @@ class Cog:
             raise ValueError(f"codes are carried on Polars and Spark frames, not on {frame.implementation}")
         target = self._check(self.newest if target is None else target)
         placement = self._kept(("placement", vintage, target, plm), lambda: self._placement(vintage, target, plm))
-        table = beside(frame, placement)
-        value = nw.col(code)
-        abroad = value.str.contains(f"^(?:{ABROAD})$")
-        joined = frame.join(table, left_on=code, right_on="code_source", how="left")
-        return joined.with_columns(
-            code_commune_cible=nw.when(abroad).then(value).otherwise(nw.col("code_commune_cible")),
-            part=nw.col("part").fill_null(1.0),
-            motif=nw.when(value.is_null())
-            .then(nw.lit(Motif.NO_CODE.value))
-            .when(abroad)
-            .then(nw.lit(Motif.ABROAD.value))
-            .otherwise(nw.col("motif").fill_null(Motif.UNKNOWN.value)),
-        )
+        if frame.implementation.is_polars():
+            return _placed_in_batches(frame, code, placement)
+        return _placed(frame, code, beside(frame, placement))
 
     @cached_property
     def _steps(self) -> list[Step]:
@@ -514,3 +504,37 @@ def _read(name: str) -> pl.DataFrame:
     return pl.read_csv(
         gzip.decompress(content) if name.endswith(".gz") else content, infer_schema=False, comment_prefix="#"
     )
+
+
+def _placed(frame: Frame, code: str, placement: Frame) -> Frame:
+    """See `Cog.carry`."""
+    value = nw.col(code)
+    abroad = value.str.contains(f"^(?:{ABROAD})$")
+    joined = frame.join(placement, left_on=code, right_on="code_source", how="left")
+    return joined.with_columns(
+        code_commune_cible=nw.when(abroad).then(value).otherwise(nw.col("code_commune_cible")),
+        part=nw.col("part").fill_null(1.0),
+        motif=nw.when(value.is_null())
+        .then(nw.lit(Motif.NO_CODE.value))
+        .when(abroad)
+        .then(nw.lit(Motif.ABROAD.value))
+        .otherwise(nw.col("motif").fill_null(Motif.UNKNOWN.value)),
+    )
+
+
+def _placed_in_batches(frame: Frame, code: str, placement: pl.DataFrame) -> Frame:
+    """The same, each code of a batch placed once: hardly any row becomes several, so that the others stay in place."""
+    native: pl.LazyFrame = frame.to_native()
+    given = nw.from_native(placement.lazy())
+
+    def batch(rows: pl.DataFrame) -> pl.DataFrame:
+        codes, positions = numbered(rows[code])
+        placed: pl.DataFrame = _placed(nw.from_native(codes.alias(code).to_frame().lazy()), code, given).to_native().collect()
+        if placed.height > codes.len():
+            return rows.join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")
+        where = codes.alias(code).to_frame().join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")
+        return rows.hstack(where.drop(code).select(pl.all().gather(positions)))
+
+    schema = native.collect_schema()
+    schema.update(placement.drop("code_source").schema)
+    return nw.from_native(native.map_batches(batch, schema=schema, streamable=True))

@@ -567,7 +567,12 @@ class _Contracted:
         [source_rows] = engine.numbers(source.select(nw.len()))
         normalised = self.dataset.normalise(self.dataset, source, table)
         judged = apply_contract(normalised, columns, self.dataset.rescued)
-        typed = engine.once(judged, self._typed_file(etag, delivery.id, position), self.stack)
+        if self.dataset.geography is not None and self.edition is not None:
+            judged = self._carried(judged, self.dataset.geography, self.edition, table)
+            etag += f" {self.edition.target} {self.edition.version}"
+        again = sum(self.dataset.name in table.inputs for table in self.theme.tables) > 1
+        file = self._typed_file(etag, delivery.id, position, again=again)
+        typed = engine.once(judged, file, self.stack, few=source_rows <= SORTED_AT_ONCE, again=again)
 
         is_valid = nw.col(contract.BREACHES).is_null()
         wrong = [typed.filter(~is_valid).select("_line", contract.BREACHES)]
@@ -577,8 +582,7 @@ class _Contracted:
             # A line with anything wrong goes whole: its other rows are no doubles of anybody.
             valid = valid.join(engine.small(bad), on="_line", how="anti")
         lost = nw.lit(value=False)
-        if self.dataset.geography is not None and self.edition is not None:
-            valid = self._carried(valid, self.dataset.geography, self.edition, table)
+        if self.dataset.geography is not None:
             lost = nw.col(TARGET[0]).is_null() & ~nw.col(self.dataset.geography.code).is_null()
         key = [*self.dataset.key, *(TARGET[:1] if self.dataset.geography else ())]
         any_lost, any_again = engine.look(valid, lost, key)
@@ -647,19 +651,19 @@ class _Contracted:
             origin = pl.lit(layout.origin(delivery.id, position)).alias("_delivery")
             self.rescued.append(rescued.select(origin, "_line", contract.RESCUED))
 
-    def _typed_file(self, etag: str, delivery: str, position: int) -> Path:
+    def _typed_file(self, etag: str, delivery: str, position: int, *, again: bool) -> Path:
         """Where the typed rows go: kept for the rest of the process when another silver table is made of them too."""
         name = f"{self.theme.name}-{self.dataset.name}-{self.period}-{delivery}-{position}"
-        if sum(self.dataset.name in table.inputs for table in self.theme.tables) < 2:
+        if not again:
             return self.scratch / f"{name}.parquet"
         version = hashlib.sha256(etag.encode()).hexdigest()[:16]
         return Path(_shared().name) / f"{name}-{version}.parquet"
 
-    def _carried(self, valid: Frame, geography: Geography, edition: Edition, table: TextTable) -> Frame:
+    def _carried(self, rows: Frame, geography: Geography, edition: Edition, table: TextTable) -> Frame:
         cog, target = edition.cog, edition.target
         vintage = geography.vintage(table, self.period)
         return cog.carry(
-            valid,
+            rows,
             geography.code,
             # A file newer than the target is followed code by code; what came to be since is said, in quarantine.
             vintage=vintage if vintage is not None and vintage in cog.vintages and vintage <= target else None,
