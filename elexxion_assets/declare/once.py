@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import narwhals as nw
 import polars as pl
@@ -12,6 +12,9 @@ from elexxion_assets.declare.dataset import Frame
 
 FEW_ROWS = 5_000
 """Rows under which sorting out different texts costs more than it saves."""
+
+_MANY = 1_000_000
+"""Different texts of a column from which on nobody asks how many there are."""
 
 
 def once_per_text(frame: Frame, **made: Callable[[nw.Expr], nw.Expr]) -> Frame:
@@ -47,6 +50,37 @@ def from_one_text(frame: Frame, name: str, expression: nw.Expr) -> Frame:
             return _replaced(frame, {name: (source, expression)})
         break
     return frame.with_columns(expression.alias(name))
+
+
+def different(rows: pl.LazyFrame, names: Collection[str]) -> dict[str, pl.Series]:
+    """The different texts of columns of a large table, some of them perhaps twice.
+
+    Returns:
+        By column; those of which it takes longer to find them than to look at all are left out.
+    """
+    found: dict[str, list[pl.Series] | None] = {name: [] for name in names}
+
+    def batch(part: pl.DataFrame) -> pl.DataFrame:
+        for name in names:
+            texts, known = _few(part[name]), found[name]
+            if known is None or texts is None or sum(map(len, known)) > _MANY:
+                found[name] = None
+            else:
+                known.append(texts)
+        return part.clear()
+
+    rows.select(names).map_batches(batch, streamable=True).collect(engine="streaming")
+    return {name: pl.concat(parts).unique() for name, parts in found.items() if parts}
+
+
+def _few(texts: pl.Series) -> pl.Series | None:
+    if not texts.len():
+        return texts
+    runs = texts.filter(texts.ne_missing(texts.shift(1)).scatter(0, True))
+    if 4 * runs.len() <= texts.len():
+        return runs
+    some = texts.gather_every(37)
+    return texts.unique() if 4 * some.n_unique() <= some.len() else None
 
 
 def _replaced(frame: Frame, made: Mapping[str, tuple[str, nw.Expr]]) -> Frame:

@@ -12,6 +12,7 @@ import narwhals as nw
 import polars as pl
 
 from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare.once import different
 from elexxion_assets.geography import Cog
 from elexxion_assets.geography.plm import COMMUNE_OF
 from elexxion_assets.quality import contract, profile
@@ -56,6 +57,9 @@ STANDARD = {
     RESCUED: "No line of an official file holds more than its columns take; what it holds is in `_rescued`.",
 }
 """Checks that tables have beside their own rules."""
+
+_OF_ONE_TEXT = {WELL_FORMED, KNOWN_VALUES, KNOWN_COMMUNES, READABLE_TEXT}
+"""Those whose rules each speak of one column of texts: what is right for a text is right for all rows that have it."""
 
 WARNINGS = {POPULATION, READABLE_TEXT, VOLUME, COVERAGE, DRIFT, REVISIONS, RESCUED}
 """Statistical ones: they never keep a table from being published."""
@@ -441,30 +445,37 @@ def _one_pass(
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Counts broken rows by check and column, copies of keys, and what the profile needs."""
     general: list[nw.Expr] = []
+    texts = different(frame, {name for check in checks if check.name in _OF_ONE_TEXT for name in check.broken()})
     wanted: list[pl.Expr] = [pl.len().alias("rows"), _same_key_as_before(table).sum().alias("copies")]
     for position, check in enumerate(checks):
         marks: list[pl.Expr] = []
         for name, broken in check.broken().items():
             label = f"{position}/{name}"
-            if isinstance(broken, pl.Expr):
-                mark = broken
-            else:
-                general.append(broken.alias(label))
-                mark = pl.col(label)
+            mark = broken if isinstance(broken, pl.Expr) else pl.col(label)
+            if isinstance(broken, nw.Expr):
+                if check.name in _OF_ONE_TEXT and not _is_true_of_any(texts.get(name), broken):
+                    mark = pl.lit(value=False)
+                else:
+                    general.append(broken.alias(label))
             marks.append(mark)
             wanted.append((mark.cast(pl.Int64) if check.whole else mark.sum()).alias(label))
         together = marks[0] if len(marks) == 1 else pl.any_horizontal(marks)
         wanted.append((together.cast(pl.Int64) if check.whole else together.sum()).alias(f"{position}"))
-    marked: pl.LazyFrame = nw.from_native(frame).with_columns(*general).to_native() if general else frame
+    rows: pl.LazyFrame = nw.from_native(frame).with_columns(*general).to_native() if general else frame
     if table.layer is Layer.PLATINUM:
-        [counted] = marked.select(wanted).collect(engine="streaming").to_dicts()
+        [counted] = rows.select(wanted).collect(engine="streaming").to_dicts()
         return counted, {}
     counts, sample, places = pl.collect_all(
-        [marked.select(*wanted, *profile.exact(table)), profile.sample(table, frame), profile.places(table, frame)],
+        [rows.select(*wanted, *profile.exact(table)), profile.sample(table, frame), profile.places(table, frame)],
         engine="streaming",
     )
     [counted] = counts.to_dicts()
     return counted, profile.made(table, counted, sample, places)
+
+
+def _is_true_of_any(texts: pl.Series | None, mark: nw.Expr) -> bool:
+    """Whether a rule of a column of texts is broken by any of them; it may be where they are not known."""
+    return texts is None or bool(nw.from_native(texts.to_frame()).select(_any=mark)["_any"].any())
 
 
 def _apart(

@@ -8,11 +8,12 @@ stay what the ministry makes of them: Wallis-et-Futuna (98601), and polling abro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import narwhals as nw
 
-from elexxion_assets.declare import Column, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare import Column, Dataset, Frame, Kind, Layer, Rule, Table
+from elexxion_assets.declare.frames import known_to_be_empty
 from elexxion_assets.geography.ministry import departement_of_commune
 from elexxion_assets.themes.election import blocs
 from elexxion_assets.themes.election.columns import (
@@ -66,7 +67,7 @@ _FIRST_OF_WALLIS_ET_FUTUNA = "98611"
 def participation(*frames: Frame, period: str) -> Frame:
     """One row per territory and target commune, from the first dataset that has the territory."""
     parts = []
-    for preference, frame in enumerate(_with_targets(frames)):
+    for preference, frame in _with_targets(frames):
         told = frame.filter(~nw.col("inscrits").is_null())
         units = told.group_by("niveau", "code_territoire", "code_commune_cible").agg(
             *(nw.col(name).min() for name in _PLACE[2:]),
@@ -88,32 +89,39 @@ def resultats(*frames: Frame, period: str) -> Frame:
         frame.filter(~nw.col("voix").is_null() & ~nw.col("candidat").is_null()).select(
             *_PLACE, *_TARGET, *_VOTE, "_delivery", "_line", nw.lit(preference).alias("_preference")
         )
-        for preference, frame in enumerate(_with_targets(frames))
+        for preference, frame in _with_targets(frames)
     ]
     return _preferred(parts).with_columns(nw.lit(period).alias("scrutin"), blocs.bloc(period).alias("bloc"))
 
 
-def _with_targets(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The frames of all datasets, each with the commune in which every row counts."""
-    for dataset, frame in zip(DATASETS, frames, strict=True):
-        if dataset.geography is None:
-            yield frame.with_columns(nw.lit(None, dtype=column.kind.dtype).alias(column.name) for column in CIBLE)
-            continue
-        code, target, placed = nw.col("code_commune"), nw.col("code_commune_cible"), ~nw.col("code_commune").is_null()
-        # The ministry counts Wallis-et-Futuna as one; nobody knows how its three circonscriptions voted.
-        is_wallis = (code == _WALLIS_ET_FUTUNA).fill_null(value=False)
-        yield frame.filter(~is_wallis | (target == _FIRST_OF_WALLIS_ET_FUTUNA)).with_columns(
-            nw.when(is_wallis).then(code).otherwise(target).alias("code_commune_cible"),
-            nw.when(is_wallis).then(nw.lit(1.0)).otherwise(nw.col("part")).alias("part"),
-            nw.when(is_wallis)
-            .then(nw.lit("Wallis-et-Futuna, kept as one"))
-            .otherwise(nw.when(placed).then(nw.col("motif")))
-            .alias("motif"),
-        )
+def _with_targets(frames: Sequence[Frame]) -> Iterator[tuple[int, Frame]]:
+    """The frames of the datasets that hold anything, by preference, each with the commune in which every row counts."""
+    held = [preference for preference, frame in enumerate(frames) if not known_to_be_empty(frame)]
+    for preference in held or [0]:
+        yield preference, _with_target(DATASETS[preference], frames[preference])
+
+
+def _with_target(dataset: Dataset, frame: Frame) -> Frame:
+    """The rows of a dataset, each with the commune in which it counts."""
+    if dataset.geography is None:
+        return frame.with_columns(nw.lit(None, dtype=column.kind.dtype).alias(column.name) for column in CIBLE)
+    code, target, placed = nw.col("code_commune"), nw.col("code_commune_cible"), ~nw.col("code_commune").is_null()
+    # The ministry counts Wallis-et-Futuna as one; nobody knows how its three circonscriptions voted.
+    is_wallis = (code == _WALLIS_ET_FUTUNA).fill_null(value=False)
+    return frame.filter(~is_wallis | (target == _FIRST_OF_WALLIS_ET_FUTUNA)).with_columns(
+        nw.when(is_wallis).then(code).otherwise(target).alias("code_commune_cible"),
+        nw.when(is_wallis).then(nw.lit(1.0)).otherwise(nw.col("part")).alias("part"),
+        nw.when(is_wallis)
+        .then(nw.lit("Wallis-et-Futuna, kept as one"))
+        .otherwise(nw.when(placed).then(nw.col("motif")))
+        .alias("motif"),
+    )
 
 
 def _preferred(parts: list[Frame]) -> Frame:
     """The rows of each territory that come from the first dataset that has it."""
+    if len(parts) == 1:
+        return parts[0]
     unit = ("niveau", "code_territoire")
     rows = nw.concat(parts)
     # A join with the short list of territories streams; a window over the rows would hold all of them in memory.
