@@ -337,6 +337,10 @@ class Cog:
         return {}
 
     @cached_property
+    def _alive(self) -> dict[int, frozenset[str]]:
+        return {}
+
+    @cached_property
     def _inhabitants(self) -> dict[int, Mapping[str, int]]:
         return {}
 
@@ -356,9 +360,10 @@ class Cog:
         return vintage
 
     def _codes(self, vintage: int) -> frozenset[str]:
-        return frozenset(
-            code for code, spans in self._lifetimes.items() if any(first <= vintage < end for first, end in spans)
-        )
+        if vintage not in self._alive:
+            spans = ((code, span) for code, found in self._lifetimes.items() for span in found)
+            self._alive[vintage] = frozenset(code for code, (first, end) in spans if first <= vintage < end)
+        return self._alive[vintage]
 
     def _weights(self, step: Step, among: Iterable[str]) -> dict[str, float] | None:
         return self._shares(among, step.vintage, {code: len(parents) for code, parents in step.parents.items()})
