@@ -10,7 +10,7 @@ from typing import Literal
 import narwhals as nw
 import polars as pl
 
-from elexxion_assets.declare import Frame
+from elexxion_assets.declare import Frame, numbered
 from elexxion_assets.lake.storage import Storage
 
 SORTED_AT_ONCE = 750_000
@@ -104,7 +104,45 @@ def _write(rows: pl.LazyFrame, file: Path) -> None:
 
 
 def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-    return rows.collect(engine="streaming").sort(*key).lazy()
+    """The rows in order of their key, missing values first."""
+    # In one piece: of texts in several, rows are gathered eight times as slowly.
+    whole = rows.collect(engine="streaming").rechunk()
+    place = _place(whole, key)
+    if place is None:
+        return whole.sort(*key).lazy()
+    return whole.lazy() if place.is_sorted() else whole.select(pl.all().gather(place.arg_sort())).lazy()
+
+
+def _place(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series | None:
+    """A number for each row, in order of the keys: much faster to sort by than texts. None where there is none."""
+    place, size = pl.repeat(0, rows.height, dtype=pl.UInt64, eager=True), 1
+    for name in key:
+        ranked = _ranked(rows[name])
+        if ranked is None or size * ranked[1] >= 1 << 63:
+            return None
+        place = place * ranked[1] + ranked[0]
+        size *= ranked[1]
+    return place
+
+
+def _ranked(values: pl.Series) -> tuple[pl.Series, int]| None:
+    """The rank of each value, 0 for none, and how many ranks there are; None for values that are not ranked here."""
+    if not values.len():
+        return None
+    if values.dtype.is_integer():
+        least, most = values.min(), values.max()
+        if least is None or most - least >= 1 << 62:
+            return None
+        return (values - least + 1).cast(pl.UInt64).fill_null(0), most - least + 2
+    if values.dtype != pl.String:
+        return None
+    starts = values.ne_missing(values.shift(1)).scatter(0, True)
+    if 3 * (runs := values.filter(starts)).len() <= values.len():
+        ranks, count = _ranked(runs)
+        return ranks.gather(starts.cum_sum() - 1), count
+    texts, positions = numbered(values)
+    ranks = texts.rank("ordinal").cast(pl.UInt64).fill_null(0)
+    return ranks.gather(positions), texts.len()
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:

@@ -538,7 +538,7 @@ def _placed_in_batches(frame: Frame, code: str, placement: pl.DataFrame) -> Fram
         if placed.height > codes.len():
             return rows.join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")
         where = codes.alias(code).to_frame().join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")
-        return rows.hstack(where.drop(code).select(pl.all().gather(positions)))
+        return rows.hstack(where.drop(code).rechunk().select(pl.all().gather(positions)))
 
     schema = native.collect_schema()
     schema.update(placement.drop("code_source").schema)

@@ -198,7 +198,7 @@ def _given_to(rows: pl.Series, texts: pl.Series, values: pl.Series) -> pl.Series
     found, positions = numbered(rows)
     known = pl.DataFrame({"text": texts, "value": values})
     ordered = found.alias("text").to_frame().join(known, on="text", how="left", nulls_equal=True, maintain_order="left")
-    return ordered["value"].gather(positions)
+    return ordered["value"].rechunk().gather(positions)
 
 
 def _read_directly(texts: pl.Series, kind: pl.DataType) -> pl.Series | None:
