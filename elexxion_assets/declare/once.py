@@ -114,7 +114,7 @@ def numbered(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     positions = known.to_physical()
     # Categories of its own, for as long as `known` is there: their numbers are those of these texts, from 0 on.
     most = positions.max()
-    count = 0 if most is None else int(most) + 1
+    count = most + 1 if isinstance(most, int) else 0
     found = pl.int_range(count, dtype=pl.UInt32, eager=True).cat.to(kind).cast(pl.String)
     # In one piece: of texts in several, rows are gathered eight times as slowly.
     return found.extend_constant(None, 1).rechunk(), positions.fill_null(count)

@@ -114,35 +114,31 @@ def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
 
 
 def _place(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series | None:
-    """A number for each row, in order of the keys: much faster to sort by than texts. None where there is none."""
+    """A number for each row, in the order of its key: much faster to sort by than texts. None where it is too large."""
     place, size = pl.repeat(0, rows.height, dtype=pl.UInt64, eager=True), 1
     for name in key:
-        ranked = _ranked(rows[name])
-        if ranked is None or size * ranked[1] >= 1 << 63:
+        ranks, count = _ranked(rows[name])
+        size *= count
+        if size >= 1 << 63:
             return None
-        place = place * ranked[1] + ranked[0]
-        size *= ranked[1]
+        place = place * count + ranks
     return place
 
 
-def _ranked(values: pl.Series) -> tuple[pl.Series, int]| None:
-    """The rank of each value, 0 for none, and how many ranks there are; None for values that are not ranked here."""
-    if not values.len():
-        return None
-    if values.dtype.is_integer():
-        least, most = values.min(), values.max()
-        if least is None or most - least >= 1 << 62:
-            return None
+def _ranked(values: pl.Series) -> tuple[pl.Series, int]:
+    """The rank of each value, 0 for none, and how many ranks there may be."""
+    if values.dtype == pl.String:
+        starts = values.ne_missing(values.shift(1)).scatter(0, True) if values.len() else values.is_null()
+        runs = values.filter(starts)
+        if 3 * runs.len() <= values.len() and runs.len():
+            ranks, count = _ranked(runs)
+            return ranks.gather(starts.cum_sum() - 1), count
+        texts, positions = numbered(values)
+        return texts.rank("ordinal").cast(pl.UInt64).fill_null(0).gather(positions), texts.len() + 1
+    least, most = (values.min(), values.max()) if values.dtype.is_integer() else (None, None)
+    if isinstance(least, int) and isinstance(most, int) and most - least < 1 << 62:
         return (values - least + 1).cast(pl.UInt64).fill_null(0), most - least + 2
-    if values.dtype != pl.String:
-        return None
-    starts = values.ne_missing(values.shift(1)).scatter(0, True)
-    if 3 * (runs := values.filter(starts)).len() <= values.len():
-        ranks, count = _ranked(runs)
-        return ranks.gather(starts.cum_sum() - 1), count
-    texts, positions = numbered(values)
-    ranks = texts.rank("ordinal").cast(pl.UInt64).fill_null(0)
-    return ranks.gather(positions), texts.len()
+    return values.rank("dense").cast(pl.UInt64).fill_null(0), values.len() + 1
 
 
 def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> pl.LazyFrame:

@@ -534,7 +534,9 @@ def _placed_in_batches(frame: Frame, code: str, placement: pl.DataFrame) -> Fram
 
     def batch(rows: pl.DataFrame) -> pl.DataFrame:
         codes, positions = numbered(rows[code])
-        placed: pl.DataFrame = _placed(nw.from_native(codes.alias(code).to_frame().lazy()), code, given).to_native().collect()
+        placed: pl.DataFrame = (
+            _placed(nw.from_native(codes.alias(code).to_frame().lazy()), code, given).to_native().collect()
+        )
         if placed.height > codes.len():
             return rows.join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")
         where = codes.alias(code).to_frame().join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")

@@ -168,7 +168,7 @@ class _Different:
     def _of_the_rest(
         self, column: Column, texts: pl.Series, values: pl.Series, said: pl.Series, is_plain: pl.Series
     ) -> tuple[pl.Series, pl.Series]:
-        """Values of the rows that hold no plain number, null elsewhere, and which of these rows have anything to say."""
+        """Values of the rows without a plain number, null elsewhere, and which of these rows have anything to say."""
         others = ~is_plain
         at, rows = others.arg_true(), self.batch[column.name].filter(others)
         nothing = pl.repeat(None, self.batch.height, dtype=values.dtype, eager=True)

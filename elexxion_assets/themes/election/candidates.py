@@ -115,7 +115,9 @@ def _once_per_run(rows: pl.DataFrame, names: Sequence[str], made: Sequence[nw.Ex
     starts = starts.scatter(0, True)
     runs = _made(rows.filter(starts), made)
     which = starts.cum_sum() - 1
-    return runs.select(_VOTE[:-1]).rechunk().select(pl.all().gather(which)).hstack([rows[f"{_GIVEN}voix"].alias("voix")])
+    return (
+        runs.select(_VOTE[:-1]).rechunk().select(pl.all().gather(which)).hstack([rows[f"{_GIVEN}voix"].alias("voix")])
+    )
 
 
 def _made(rows: pl.DataFrame, made: Sequence[nw.Expr]) -> pl.DataFrame:
