@@ -17,6 +17,31 @@ _MANY = 1_000_000
 """Different texts of a column from which on nobody asks how many there are."""
 
 
+class Prepared:
+    """A query over small frames, written out once: of a hundred texts that takes longer than to answer it.
+
+    Several threads may ask at the same time.
+    """
+
+    def __init__(self, made: Callable[[Frame], Frame]) -> None:
+        """Takes what is made of a frame; all frames that are asked of have the same columns."""
+        self._made = made
+        self._free: list[tuple[list[pl.DataFrame], pl.LazyFrame]] = []
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """What is made of these rows."""
+        try:
+            given, query = self._free.pop()
+        except IndexError:
+            given = list[pl.DataFrame]()
+            query = self._made(nw.from_native(pl.defer(lambda: given[-1], schema=rows.schema))).to_native()
+        given[:] = [rows]
+        found = query.collect()
+        given.clear()
+        self._free.append((given, query))
+        return found
+
+
 def once_per_text(frame: Frame, **made: Callable[[nw.Expr], nw.Expr]) -> Frame:
     """Replaces columns of text by what a function makes of each text alone, itself a text.
 
@@ -88,15 +113,20 @@ def _replaced(frame: Frame, made: Mapping[str, tuple[str, nw.Expr]]) -> Frame:
     if frame.implementation is not nw.Implementation.POLARS:
         return frame.with_columns(*(expression.alias(name) for name, (_, expression) in made.items()))
 
+    prepared = {
+        name: Prepared(lambda texts, name=name, expression=expression: texts.select(expression.alias(name)))  # type: ignore[misc]
+        for name, (_, expression) in made.items()
+    }
+
     def batch(rows: pl.DataFrame) -> pl.DataFrame:
         if rows.height < FEW_ROWS:
             whole = [expression.alias(name) for name, (_, expression) in made.items()]
             done: pl.DataFrame = nw.from_native(rows).with_columns(*whole).to_native()
             return done
         columns = []
-        for name, (source, expression) in made.items():
+        for name, (source, _) in made.items():
             texts, positions = numbered(rows[source])
-            replaced = nw.from_native(texts.alias(source).to_frame()).select(expression.alias(name)).to_native()[name]
+            replaced = prepared[name].of(texts.alias(source).to_frame())[name]
             as_it_is = replaced.equals(texts, null_equal=True)
             columns.append(rows[source].alias(name) if as_it_is else replaced.rechunk().gather(positions))
         return rows.with_columns(columns)

@@ -16,6 +16,7 @@ import polars as pl
 
 from elexxion_assets.declare import Frame, numbered
 from elexxion_assets.declare.frames import beside
+from elexxion_assets.declare.once import Prepared
 from elexxion_assets.geography import insee, passage
 from elexxion_assets.geography.passage import FIRST_VINTAGE, Motif, Movement, Part, Step
 from elexxion_assets.geography.plm import COMMUNE_OF, Level
@@ -531,12 +532,11 @@ def _placed_in_batches(frame: Frame, code: str, placement: pl.DataFrame) -> Fram
     """The same, each code of a batch placed once: hardly any row becomes several, so that the others stay in place."""
     native: pl.LazyFrame = frame.to_native()
     given = nw.from_native(placement.lazy())
+    prepared = Prepared(lambda codes: _placed(codes, code, given))
 
     def batch(rows: pl.DataFrame) -> pl.DataFrame:
         codes, positions = numbered(rows[code])
-        placed: pl.DataFrame = (
-            _placed(nw.from_native(codes.alias(code).to_frame().lazy()), code, given).to_native().collect()
-        )
+        placed = prepared.of(codes.alias(code).to_frame())
         if placed.height > codes.len():
             return rows.join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")
         where = codes.alias(code).to_frame().join(placed, on=code, how="left", nulls_equal=True, maintain_order="left")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import cache, lru_cache
 
 import narwhals as nw
 import polars as pl
 
 from elexxion_assets.declare import Column, Frame, Kind, numbered
-from elexxion_assets.declare.once import FEW_ROWS
+from elexxion_assets.declare.once import FEW_ROWS, Prepared
 from elexxion_assets.quality import contract
 
 _OFTEN = 3
@@ -45,8 +46,8 @@ def apply(frame: Frame, columns: Sequence[Column], rescued: Collection[str] = ()
     if frame.implementation is not nw.Implementation.POLARS:
         return contract.apply(frame, columns, rescued).drop(contract.REASON)
     rows: pl.LazyFrame = frame.to_native()
-    schema = _whole(rows.clear(), columns, rescued).collect_schema()
-    judge = _Judge(rescued)
+    schema = _schema(tuple(rows.collect_schema().items()), tuple(columns), frozenset(rescued))
+    judge = _judge_of(frozenset(rescued))
 
     def typed(batch: pl.DataFrame) -> pl.DataFrame:
         parts = [_batch(part, columns, rescued, judge) for part in batch.iter_slices(_ROWS_TOGETHER)]
@@ -61,26 +62,33 @@ def _whole(rows: pl.LazyFrame, columns: Sequence[Column], rescued: Collection[st
     return applied
 
 
+@lru_cache
+def _schema(
+    texts: tuple[tuple[str, pl.DataType], ...], columns: tuple[Column, ...], rescued: frozenset[str]
+) -> pl.Schema:
+    """The columns that the contract makes of columns of text."""
+    return _whole(pl.LazyFrame(schema=dict(texts)), columns, rescued).collect_schema()
+
+
+@cache
+def _judge_of(rescued: frozenset[str]) -> _Judge:
+    """The one judge of this process, who need not write out the contracts of each year anew."""
+    return _Judge(rescued)
+
+
 class _Judge:
-    """Contracts of some columns, written out once: for a hundred texts that takes longer than to apply them."""
+    """Contracts of some columns."""
 
     def __init__(self, rescued: Collection[str]) -> None:
         self._rescued = rescued
-        self._free: dict[tuple[str, ...], list[tuple[list[pl.DataFrame], pl.LazyFrame]]] = {}
+        self._prepared: dict[tuple[Column, ...], Prepared] = {}
 
     def judged(self, texts: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
         """See `contract.judged_by_column`; several threads may ask at the same time."""
-        free = self._free.setdefault(tuple(texts.columns), [])
-        try:
-            given, query = free.pop()
-        except IndexError:
-            given = []
-            source = pl.defer(lambda: given[-1], schema=texts.schema)
-            query = contract.judged_by_column(nw.from_native(source), columns, self._rescued).to_native()
-        given[:] = [texts]
-        found = query.collect()
-        free.append((given, query))
-        return found
+        asked = self._prepared.setdefault(
+            tuple(columns), Prepared(lambda rows: contract.judged_by_column(rows, columns, self._rescued))
+        )
+        return asked.of(texts)
 
     def is_said(self, found: pl.DataFrame, column: Column) -> pl.Series:
         """Which texts break the contract of their column, or are rescued."""
