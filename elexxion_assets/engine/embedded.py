@@ -14,7 +14,7 @@ from elexxion_assets.declare import Frame, numbered
 from elexxion_assets.lake.storage import Storage
 
 SORTED_AT_ONCE = 750_000
-"""Rows of a large table that are sorted together."""
+"""Rows of a large table that are sorted together; up to twice as many are no large table."""
 
 HELD = 1_000_000
 """Rows worked out once that are held in memory at a time."""
@@ -90,8 +90,11 @@ class Embedded:
     ) -> Iterator[tuple[pl.LazyFrame, None]]:
         """See `Engine.ordered`."""
         native: pl.LazyFrame = rows.to_native()
-        # In memory rows that nearly are in order are sorted in no time; so come those of most files.
-        yield (_sorted_by_ranges(native, key, scratch) if large else _sorted(native, key)), None
+        if not large:
+            # A line may give many rows: as many as are sorted at once are asked for, and one.
+            whole = native.head(2 * SORTED_AT_ONCE + 1).collect(engine="streaming")
+            large = whole.height > 2 * SORTED_AT_ONCE
+        yield (_sorted_by_ranges(native, key, scratch) if large else _sorted(whole, key)), None
 
 
 EMBEDDED = Embedded()
@@ -103,9 +106,8 @@ def _write(rows: pl.LazyFrame, file: Path) -> None:
     partial.rename(file)
 
 
-def _sorted(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-    """The rows in order of their key, missing values first."""
-    whole = rows.collect(engine="streaming")
+def _sorted(whole: pl.DataFrame, key: Sequence[str]) -> pl.LazyFrame:
+    """The rows in order of their key, missing values first; the frame that is given loses its columns."""
     place = _place(whole, key)
     if place is None:
         return whole.sort(*key).lazy()

@@ -177,6 +177,7 @@ def stage(
             if provenance:
                 ordered = _with_rescued(ordered, rescued)
             ordered.sink_parquet(file, metadata=_footer(theme, table, period, inputs, cog))
+            del ordered  # it may be held in memory, and what follows looks at the file
             staged = _judged(
                 storage,
                 theme,
