@@ -151,8 +151,13 @@ def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> 
     """The rows in order of their key, sorted one range of keys at a time: sorting all at once holds all in memory."""
     unsorted = scratch / "unsorted.parquet"
     rows.sink_parquet(unsorted, compression_level=1)
-    whole, first = pl.scan_parquet(unsorted), pl.col(key[0])
-    ordered = whole.select(first).collect(engine="streaming").to_series().sort()
+    whole = pl.scan_parquet(unsorted)
+    # Where all rows say the same in the first column of the key, ranges of the next one follow one another.
+    for name in key:
+        ordered = whole.select(name).collect(engine="streaming").to_series().sort()
+        if ordered[0] != ordered[-1]:
+            break
+    first = pl.col(name)
     cuts = ordered.gather_every(SORTED_AT_ONCE, SORTED_AT_ONCE).unique(maintain_order=True).to_list()
     del ordered
     parts: list[Path] = []
@@ -164,6 +169,6 @@ def _sorted_by_ranges(rows: pl.LazyFrame, key: Sequence[str], scratch: Path) -> 
             # A row without a key must come as far as the check that refuses it.
             part = part.filter((first < high).fill_null(low is None))
         parts.append(scratch / f"sorted-{len(parts):04}.parquet")
-        part.sort(*key).sink_parquet(parts[-1], compression_level=1)
+        _sorted(part.collect(engine="streaming"), key).sink_parquet(parts[-1], compression_level=1)
     unsorted.unlink()
     return pl.scan_parquet(parts, glob=False)
