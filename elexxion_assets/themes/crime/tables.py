@@ -97,74 +97,82 @@ def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]
     return [(i, [part for part in i.parts if part in codes]) for i in indicators if i.code not in PARTS]
 
 
-def _carried(rows: Frame, *, compared: bool = False) -> Frame:
+def side_by_side(rows: Frame) -> Frame:
     """One row per target commune and year, its indicators side by side, from the published communes that count in it.
 
     Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. Where some
     of these communes have a number and others none, the sum is only a floor, `est_partiel` is 1 and there is no rate.
     The rate of a single commune, whole or shared out, is the published one; that of several is recomputed.
-    Years that are only `compared` need neither rates nor what is masked: there these are null.
     """
     place = ["code_commune_cible", "annee"]
     published = rows.group_by(*place, "code_commune").agg(
         *(nw.col(column).max() for column in ("part", "population", "logements", "code_departement", "geographie"))
     )
+    bases = ("population", "logements")
     places = published.group_by(*place).agg(
-        *(sum_in_any_order(nw.col(name) * nw.col("part")).alias(name) for name in ("population", "logements")),
-        *(nw.col(column).count().alias(f"_with_{column}") for column in ("population", "logements")),
+        *(sum_in_any_order(nw.col(name) * nw.col("part")).alias(name) for name in bases),
+        *(nw.col(column).count().alias(f"_with_{column}") for column in bases),
         *(nw.col(column).max() for column in ("code_departement", "geographie")),
         nw.len().alias("communes_sources"),
-        nw.col("part").min().alias("_part"),
-    )
-
-    def of(indicator: Indicator, value: nw.Expr) -> nw.Expr:
-        return nw.when(nw.col("indicateur") == indicator.code).then(value)
-
-    number = nw.col("nombre")
-    shown = (
-        []
-        if compared
-        else [
-            *(of(i, nw.col("taux_pour_mille")).max().alias(f"{i.code}_taux") for i in COMMUNAL),
-            *(of(i, number.is_null().cast(nw.Int64())).max().alias(f"_{i.code}_masked") for i in INDICATORS),
-        ]
-    )
-    figures = rows.group_by(*place).agg(
-        *(sum_in_any_order(of(i, number * nw.col("part"))).alias(f"{i.code}_nombre") for i in COMMUNAL),
-        *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
-        *shown,
+        (nw.col("part").min() < 1).cast(nw.Int64()).alias("est_partage"),
     )
     sources = nw.col("communes_sources")
+    places = places.with_columns(
+        nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column) for column in bases
+    ).drop(*(f"_with_{column}" for column in bases))
+    figures = nw.concat([_of_single_communes(rows, places), _of_several_communes(rows, places)])
+    wide = _one_row_per_place_and_year(figures, "code_commune_cible", COMMUNAL)
+    return wide.join(places, on=place, how="left").rename({"code_commune_cible": "code_commune"})
 
-    def where_all_have(column: str) -> nw.Expr:
-        return nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column)
 
-    def known(indicator: Indicator) -> nw.Expr:
-        return nw.col(f"_{indicator.code}_known")
+_FIGURES = ("code_commune_cible", "annee", "indicateur", "nombre", "est_partiel", "taux_pour_mille", "_masked")
 
-    def rate(indicator: Indicator) -> nw.Expr:
-        whole = nw.col(f"{indicator.code}_est_partiel") == 0
-        base = nw.col("logements" if indicator.per_dwelling else "population")
-        recomputed = nw.when(whole & (base > 0)).then(nw.col(f"{indicator.code}_nombre") * 1000 / base)
-        return nw.when(sources == 1).then(nw.col(f"{indicator.code}_taux")).otherwise(recomputed)
 
-    masked = nw.sum_horizontal(*(nw.col(f"_{i.code}_masked") for i in INDICATORS))
-    rates = [nw.lit(None, dtype=nw.Float64()) if compared else rate(i) for i in COMMUNAL]
+def _of_single_communes(rows: Frame, places: Frame) -> Frame:
+    """The figures of the target communes in which a single published one counts: nearly all, and nothing to add up."""
+    several = places.filter(nw.col("communes_sources") > 1)
     return (
-        figures.join(places, on=place, how="left")
+        rows.join(several, on=["code_commune_cible", "annee"], how="anti")
         .with_columns(
-            *(nw.when(known(i) > 0).then(nw.col(f"{i.code}_nombre")).alias(f"{i.code}_nombre") for i in COMMUNAL),
-            *(
-                ((known(i) > 0) & (known(i) < sources)).cast(nw.Int64()).alias(f"{i.code}_est_partiel")
-                for i in COMMUNAL
-            ),
-            nw.col("code_commune_cible").alias("code_commune"),
-            (nw.lit(None, dtype=nw.Int64()) if compared else masked).alias("indicateurs_masques"),
-            (nw.col("_part") < 1).cast(nw.Int64()).alias("est_partage"),
-            where_all_have("population"),
-            where_all_have("logements"),
+            nw.col("nombre") * nw.col("part"),
+            nw.lit(0, dtype=nw.Int64()).alias("est_partiel"),
+            nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked"),
         )
-        .with_columns(*(told.alias(f"{i.code}_taux") for i, told in zip(COMMUNAL, rates, strict=True)))
+        .select(*_FIGURES)
+    )
+
+
+def _of_several_communes(rows: Frame, places: Frame) -> Frame:
+    """The figures of the target communes in which several published ones count."""
+    place, number = ["code_commune_cible", "annee"], nw.col("nombre")
+    several = places.filter(nw.col("communes_sources") > 1).select(
+        *place, "communes_sources", nw.col("population").alias("_population"), nw.col("logements").alias("_logements")
+    )
+    summed = (
+        rows.join(several, on=place, how="inner")
+        .group_by(*place, "indicateur")
+        .agg(
+            sum_in_any_order(number * nw.col("part")).alias("nombre"),
+            number.count().alias("_known"),
+            number.is_null().cast(nw.Int64()).max().alias("_masked"),
+            *(nw.col(column).max() for column in ("communes_sources", "_population", "_logements")),
+        )
+    )
+    known = nw.col("_known")
+    dwellings = nw.col("indicateur").is_in([i.code for i in COMMUNAL if i.per_dwelling])
+    base = nw.when(dwellings).then(nw.col("_logements")).otherwise(nw.col("_population"))
+    return (
+        summed.with_columns(
+            nw.when(known > 0).then(number).alias("nombre"),
+            ((known > 0) & (known < nw.col("communes_sources"))).cast(nw.Int64()).alias("est_partiel"),
+            base.alias("_base"),
+        )
+        .with_columns(
+            nw.when((nw.col("est_partiel") == 0) & (nw.col("_base") > 0))
+            .then(number * 1000 / nw.col("_base"))
+            .alias("taux_pour_mille")
+        )
+        .select(*_FIGURES)
     )
 
 
@@ -198,7 +206,7 @@ def _exact(indicator: str) -> nw.Expr:
 
 
 def _one_row_per_place_and_year(
-    rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...]
+    rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...] = ()
 ) -> Frame:
     """A row per place and year: each indicator's number, whether it is a floor, its rate; how many are masked."""
 
@@ -209,7 +217,7 @@ def _one_row_per_place_and_year(
         *(of(indicator, "nombre").alias(f"{indicator.code}_nombre") for indicator in indicators),
         *(of(indicator, "est_partiel").alias(f"{indicator.code}_est_partiel") for indicator in indicators),
         *(of(indicator, "taux_pour_mille").alias(f"{indicator.code}_taux") for indicator in indicators),
-        *(nw.col(column).max() for column in ("population", *carried)),
+        *(nw.col(column).max() for column in carried),
         nw.col("_masked").sum().alias("indicateurs_masques"),
     )
 
@@ -292,13 +300,9 @@ def _mean(column: str) -> nw.Expr:
     return nw.when(known == len(years)).then(sum_from_the_left(*years) / known)
 
 
-def communes(rows: Frame, *, period: str) -> Frame:
-    """Crime per commune of the target vintage in the year `period`, from the silver of the communal base."""
+def communes(wide: Frame, *, period: str) -> Frame:
+    """Crime per commune of the target vintage in the year `period`, from years that are laid `side_by_side`."""
     carried = ("code_departement", "geographie", "logements", "communes_sources", "est_partage")
-    of_year = nw.col("annee") == int(period)
-    years = [_carried(rows.filter(of_year)), _carried(rows.filter(~of_year), compared=True)]
-    names = [name for name in years[0].collect_schema().names() if not name.endswith("_masked")]
-    wide = nw.concat([year.select(names) for year in years])
     gold = _compared(wide, "code_commune", COMMUNAL, carried, period)
     return gold.with_columns(
         nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
@@ -316,7 +320,7 @@ def departements(rows: Frame, *, period: str) -> Frame:
         nw.lit(0).alias("est_partiel"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
     )
     carried = ("code_region", "geographie")
-    wide = _one_row_per_place_and_year(figures, "code_departement", INDICATORS, carried)
+    wide = _one_row_per_place_and_year(figures, "code_departement", INDICATORS, ("population", *carried))
     gold = _compared(wide, "code_departement", INDICATORS, carried, period)
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
@@ -326,8 +330,8 @@ def _totals(indicators: tuple[Indicator, ...], *, carried: bool) -> Callable[...
     share = nw.col("part") if carried else nw.lit(1.0)
 
     def totals(rows: Frame, *, period: str) -> Frame:
-        number = nw.when(nw.col("annee") == int(period)).then(nw.col("nombre") * share)
-        return rows.select(
+        number = nw.col("nombre") * share
+        return rows.filter(nw.col("annee") == int(period)).select(
             nw.when(nw.col("indicateur") == indicator.code).then(number).sum().alias(f"{indicator.code}_nombre")
             for indicator in indicators
         )
@@ -495,6 +499,7 @@ TABLES = (
         function=communes,
         totals=_totals(COMMUNAL, carried=True),
         lookback=2,
+        prepared=side_by_side,
         rules=_gold_rules(carried=True),
     ),
     Table(
