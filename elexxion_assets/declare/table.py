@@ -135,7 +135,9 @@ class Table:
             ValueError: `prepared` is given to a table that is made of datasets or of several tables.
         """
         if self.prepared is not None and (self.layer is Layer.SILVER or len(self.inputs) != 1):
-            raise ValueError(f"{self.layer}/{self.name}: only what is made of one table can be prepared period by period")
+            raise ValueError(
+                f"{self.layer}/{self.name}: only what is made of one table can be prepared period by period"
+            )
 
     def of_rows(self, *inputs: Frame, period: str, **given: Frame) -> Frame:
         """What the table's function makes for a period of the rows of its inputs, of all periods together."""

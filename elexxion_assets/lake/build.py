@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -164,7 +164,8 @@ def stage(
                 if table.prepared is None:
                     sources.append(frames[-1])
                 else:
-                    sources.append(_prepared(storage, theme, table, periods, read, stack, engine))
+                    title = f"{theme.name}-{table.layer}-{table.name}"
+                    sources.append(_prepared(table.prepared, title, storage, periods, read, stack, engine))
         cog: dict[str, str] = {}
         given: dict[str, Frame] = {}
         if edition is not None:
@@ -456,9 +457,9 @@ def _scan(
 
 
 def _prepared(
+    prepare: Callable[[Frame], Frame],
+    title: str,
     storage: Storage,
-    theme: Theme,
-    table: Table,
     periods: Sequence[Frame],
     inputs: Sequence[Mapping[str, str]],
     stack: ExitStack,
@@ -468,16 +469,13 @@ def _prepared(
 
     The process keeps no more than what the last build of the table has read: at most `lookback` + 1 periods.
     """
-    prepare = table.prepared
-    assert prepare is not None
     if not inputs:
         return prepare(periods[0])
-    name = f"{theme.name}-{table.layer}-{table.name}-prepared"
     files = []
     for item in inputs:
         version = hashlib.sha256(f"{storage.url} {item['etag']}".encode()).hexdigest()[:16]
-        files.append(Path(_shared().name) / f"{name}-{item['period']}-{version}.parquet")
-    for kept in Path(_shared().name).glob(f"{name}-*.parquet"):
+        files.append(Path(_shared().name) / f"{title}-prepared-{item['period']}-{version}.parquet")
+    for kept in Path(_shared().name).glob(f"{title}-prepared-*.parquet"):
         if kept not in files:
             kept.unlink()
     made = [engine.once(prepare(rows), file, stack) for rows, file in zip(periods, files, strict=True)]
