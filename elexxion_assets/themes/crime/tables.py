@@ -98,7 +98,7 @@ def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]
 
 
 def side_by_side(rows: Frame) -> Frame:
-    """One row per target commune and year, its indicators side by side, from the published communes that count in it.
+    """One row per target commune and year with its indicators and totals, from the published communes that count in it.
 
     Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. Where some
     of these communes have a number and others none, the sum is only a floor, `est_partiel` is 1 and there is no rate.
@@ -122,7 +122,8 @@ def side_by_side(rows: Frame) -> Frame:
     ).drop(*(f"_with_{column}" for column in bases))
     figures = nw.concat([_of_single_communes(rows, places), _of_several_communes(rows, places)])
     wide = _one_row_per_place_and_year(figures, "code_commune_cible", COMMUNAL)
-    return wide.join(places, on=place, how="left").rename({"code_commune_cible": "code_commune"})
+    wide = wide.join(places, on=place, how="left").rename({"code_commune_cible": "code_commune"})
+    return _with_totals(wide, COMMUNAL)
 
 
 _FIGURES = ("code_commune_cible", "annee", "indicateur", "nombre", "est_partiel", "taux_pour_mille", "_masked")
@@ -246,43 +247,26 @@ def _with_totals(wide: Frame, indicators: tuple[Indicator, ...]) -> Frame:
         nw.when(anything).then(sum_from_the_left(*values)).alias("total"),
         nw.when(partial).then(nw.lit(1)).otherwise(nw.lit(0)).alias("total_est_partiel"),
         nw.when(~mixed).then(summed).alias("_summed"),
-    )
+    ).drop(*states, *(f"{name}_best" for name in states))
 
 
-def _compared(
-    wide: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...], period: str
-) -> Frame:
-    """The gold row of every place of the year `period`, from the places of that year and of the two before it.
+def _compared(wide: Frame, place: str, period: str) -> Frame:
+    """The gold row of every place of the year `period`, from the totals of that year and of the two before it.
 
     Changes and means compare totals of the same indicators only: an indicator that becomes secret would otherwise look
     like a fall.
     """
-    wide = _with_totals(wide, indicators)
-    year = int(period)
-
-    def of_year(column: str, back: int = 0) -> nw.Expr:
-        return nw.when(nw.col("annee") == year - back).then(nw.col(column)).max()
-
-    now = [
-        *(f"{indicator.code}_{what}" for indicator in indicators for what in ("nombre", "est_partiel", "taux")),
-        *carried,
-        "indicateurs_masques",
-        "total_est_partiel",
-    ]
-    compared = ("total", "population", "_summed")
-    one = wide.group_by(place).agg(
-        of_year("annee").alias("annee"),
-        *(of_year(column).alias(column) for column in now),
-        *(of_year(column, back).alias(f"{column}_{back}") for column in compared for back in range(3)),
-    )
-    same_1 = nw.col("_summed_0") == nw.col("_summed_1")
-    same_2 = same_1 & (nw.col("_summed_0") == nw.col("_summed_2"))
-    return one.filter(~nw.col("annee").is_null()).with_columns(
+    year = nw.col("annee") - int(period)
+    one = wide.filter(year == 0)
+    for back in (1, 2):
+        before = [nw.col(name).alias(f"{name}_{back}") for name in ("total", "population", "_summed")]
+        one = one.join(wide.filter(year == -back).select(place, *before), on=place, how="left")
+    same_1 = nw.col("_summed") == nw.col("_summed_1")
+    same_2 = same_1 & (nw.col("_summed") == nw.col("_summed_2"))
+    return one.with_columns(
         (nw.col("total_est_partiel") == 1).alias("total_est_partiel"),
-        nw.col("total_0").alias("total"),
         nw.when(same_1).then(_change("total")).alias("total_variation_1_an"),
         nw.when(same_2).then(_mean("total")).alias("total_moyenne_3_ans"),
-        nw.col("population_0").alias("population"),
         _change("population").alias("population_variation_1_an"),
         _mean("population").alias("population_moyenne_3_ans"),
     )
@@ -290,11 +274,11 @@ def _compared(
 
 def _change(column: str) -> nw.Expr:
     before = nw.col(f"{column}_1")
-    return nw.when(before > 0).then(nw.col(f"{column}_0") / before - 1)
+    return nw.when(before > 0).then(nw.col(column) / before - 1)
 
 
 def _mean(column: str) -> nw.Expr:
-    years = [nw.col(f"{column}_{back}") for back in range(3)]
+    years = [nw.col(name) for name in (column, f"{column}_1", f"{column}_2")]
     known = nw.sum_horizontal(*((~year.is_null()).cast(nw.Int64()) for year in years))
     # Not `/ 3`, which Polars takes for a product with a rounded third.
     return nw.when(known == len(years)).then(sum_from_the_left(*years) / known)
@@ -302,8 +286,7 @@ def _mean(column: str) -> nw.Expr:
 
 def communes(wide: Frame, *, period: str) -> Frame:
     """Crime per commune of the target vintage in the year `period`, from years that are laid `side_by_side`."""
-    carried = ("code_departement", "geographie", "logements", "communes_sources", "est_partage")
-    gold = _compared(wide, "code_commune", COMMUNAL, carried, period)
+    gold = _compared(wide, "code_commune", period)
     return gold.with_columns(
         nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
         (nw.col("est_partage") == 1).alias("est_partage"),
@@ -319,9 +302,9 @@ def departements(rows: Frame, *, period: str) -> Frame:
     figures = rows.with_columns(
         nw.lit(0).alias("est_partiel"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
     )
-    carried = ("code_region", "geographie")
-    wide = _one_row_per_place_and_year(figures, "code_departement", INDICATORS, ("population", *carried))
-    gold = _compared(wide, "code_departement", INDICATORS, carried, period)
+    carried = ("population", "code_region", "geographie")
+    wide = _one_row_per_place_and_year(figures, "code_departement", INDICATORS, carried)
+    gold = _compared(_with_totals(wide, INDICATORS), "code_departement", period)
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
 
