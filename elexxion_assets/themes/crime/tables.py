@@ -120,60 +120,51 @@ def side_by_side(rows: Frame) -> Frame:
     places = places.with_columns(
         nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column) for column in bases
     ).drop(*(f"_with_{column}" for column in bases))
-    figures = nw.concat([_of_single_communes(rows, places), _of_several_communes(rows, places)])
-    wide = _one_row_per_place_and_year(figures, "code_commune_cible", COMMUNAL)
+    several = places.filter(sources > 1)
+    # Nearly all are single, and of these there is nothing to add up.
+    single = rows.join(several, on=place, how="anti").with_columns(
+        nw.col("nombre") * nw.col("part"),
+        nw.lit(0, dtype=nw.Int64()).alias("est_partiel"),
+        nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked"),
+    )
+    wide = _one_row_per_place_and_year(single, "code_commune_cible", COMMUNAL)
+    added_up = _added_up(rows.join(several.select(*place), on=place, how="inner"), several)
+    wide = nw.concat([wide, added_up.select(wide.collect_schema().names())])
     wide = wide.join(places, on=place, how="left").rename({"code_commune_cible": "code_commune"})
     return _with_totals(wide, COMMUNAL)
 
 
-_FIGURES = ("code_commune_cible", "annee", "indicateur", "nombre", "est_partiel", "taux_pour_mille", "_masked")
+def _added_up(rows: Frame, places: Frame) -> Frame:
+    """What `_one_row_per_place_and_year` gives, of target communes in which several published ones count."""
+    place, number, sources = ["code_commune_cible", "annee"], nw.col("nombre"), nw.col("communes_sources")
 
+    def of(indicator: Indicator, value: nw.Expr) -> nw.Expr:
+        return nw.when(nw.col("indicateur") == indicator.code).then(value)
 
-def _of_single_communes(rows: Frame, places: Frame) -> Frame:
-    """The figures of the target communes in which a single published one counts: nearly all, and nothing to add up."""
-    several = places.filter(nw.col("communes_sources") > 1)
+    def known(indicator: Indicator) -> nw.Expr:
+        return nw.col(f"_{indicator.code}_known")
+
+    def rate(indicator: Indicator) -> nw.Expr:
+        base = nw.col("logements" if indicator.per_dwelling else "population")
+        whole = nw.col(f"{indicator.code}_est_partiel") == 0
+        return nw.when(whole & (base > 0)).then(nw.col(f"{indicator.code}_nombre") * 1000 / base)
+
+    figures = rows.group_by(*place).agg(
+        *(sum_in_any_order(of(i, number * nw.col("part"))).alias(f"{i.code}_nombre") for i in COMMUNAL),
+        *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
+        *(of(i, number.is_null().cast(nw.Int64())).max().alias(f"_{i.code}_masked") for i in INDICATORS),
+    )
     return (
-        rows.join(several, on=["code_commune_cible", "annee"], how="anti")
+        figures.join(places, on=place, how="left")
         .with_columns(
-            nw.col("nombre") * nw.col("part"),
-            nw.lit(0, dtype=nw.Int64()).alias("est_partiel"),
-            nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked"),
+            *(nw.when(known(i) > 0).then(nw.col(f"{i.code}_nombre")).alias(f"{i.code}_nombre") for i in COMMUNAL),
+            *(
+                ((known(i) > 0) & (known(i) < sources)).cast(nw.Int64()).alias(f"{i.code}_est_partiel")
+                for i in COMMUNAL
+            ),
+            nw.sum_horizontal(*(nw.col(f"_{i.code}_masked") for i in INDICATORS)).alias("indicateurs_masques"),
         )
-        .select(*_FIGURES)
-    )
-
-
-def _of_several_communes(rows: Frame, places: Frame) -> Frame:
-    """The figures of the target communes in which several published ones count."""
-    place, number = ["code_commune_cible", "annee"], nw.col("nombre")
-    several = places.filter(nw.col("communes_sources") > 1).select(
-        *place, "communes_sources", nw.col("population").alias("_population"), nw.col("logements").alias("_logements")
-    )
-    summed = (
-        rows.join(several, on=place, how="inner")
-        .group_by(*place, "indicateur")
-        .agg(
-            sum_in_any_order(number * nw.col("part")).alias("nombre"),
-            number.count().alias("_known"),
-            number.is_null().cast(nw.Int64()).max().alias("_masked"),
-            *(nw.col(column).max() for column in ("communes_sources", "_population", "_logements")),
-        )
-    )
-    known = nw.col("_known")
-    dwellings = nw.col("indicateur").is_in([i.code for i in COMMUNAL if i.per_dwelling])
-    base = nw.when(dwellings).then(nw.col("_logements")).otherwise(nw.col("_population"))
-    return (
-        summed.with_columns(
-            nw.when(known > 0).then(number).alias("nombre"),
-            ((known > 0) & (known < nw.col("communes_sources"))).cast(nw.Int64()).alias("est_partiel"),
-            base.alias("_base"),
-        )
-        .with_columns(
-            nw.when((nw.col("est_partiel") == 0) & (nw.col("_base") > 0))
-            .then(number * 1000 / nw.col("_base"))
-            .alias("taux_pour_mille")
-        )
-        .select(*_FIGURES)
+        .with_columns(*(rate(i).alias(f"{i.code}_taux") for i in COMMUNAL))
     )
 
 
