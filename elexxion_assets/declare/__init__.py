@@ -13,7 +13,7 @@ from elexxion_assets.declare.dataset import (
     unknown_columns,
 )
 from elexxion_assets.declare.model import Baseline, Feature, Model, Predicts, Range
-from elexxion_assets.declare.once import from_one_text, numbered, once_per_text
+from elexxion_assets.declare.once import numbered, once_per_text
 from elexxion_assets.declare.table import Layer, Rule, Table, Thresholds
 from elexxion_assets.declare.text_table import Refusal, TextTable, slug
 from elexxion_assets.declare.theme import Periods, Theme, Yearly
@@ -46,7 +46,6 @@ __all__ = [
     "corrected",
     "every_month",
     "every_year",
-    "from_one_text",
     "match_by_columns",
     "numbered",
     "once_per_text",

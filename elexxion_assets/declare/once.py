@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 import narwhals as nw
 import polars as pl
-from narwhals.exceptions import ColumnNotFoundError
 
 from elexxion_assets.declare.dataset import Frame
 
@@ -54,27 +53,31 @@ def once_per_text(frame: Frame, **made: Callable[[nw.Expr], nw.Expr]) -> Frame:
     >>> once_per_text(frame, ville=lambda text: text.str.to_uppercase()).collect().rows()
     [('LYON', 1), (None, 2), ('LYON', 3)]
     """
-    return _replaced(frame, {name: (name, function(nw.col(name))) for name, function in made.items()})
+    if frame.implementation is not nw.Implementation.POLARS:
+        return frame.with_columns(*(function(nw.col(name)).alias(name) for name, function in made.items()))
 
+    prepared = {
+        name: Prepared(lambda texts, name=name, function=function: texts.select(function(nw.col(name)).alias(name)))  # type: ignore[misc]
+        for name, function in made.items()
+    }
 
-def from_one_text(frame: Frame, name: str, expression: nw.Expr) -> Frame:
-    """Adds a text column, worked out once for each different text where it is made of a single column of texts.
+    def batch(rows: pl.DataFrame) -> pl.DataFrame:
+        if rows.height < FEW_ROWS:
+            whole = [function(nw.col(name)).alias(name) for name, function in made.items()]
+            done: pl.DataFrame = nw.from_native(rows).with_columns(*whole).to_native()
+            return done
+        columns = []
+        for name in made:
+            texts, positions = numbered(rows[name])
+            replaced = prepared[name].of(texts.alias(name).to_frame())[name]
+            as_it_is = replaced.equals(texts, null_equal=True)
+            columns.append(rows[name] if as_it_is else replaced.rechunk().gather(positions))
+        return rows.with_columns(columns)
 
-    >>> frame = nw.from_native(pl.LazyFrame({"jour": ["2024-05-01", "2024-06-01"], "n": [1, 2]}))
-    >>> from_one_text(frame, "annee", nw.col("jour").str.slice(0, 4)).collect().rows()
-    [('2024-05-01', 1, '2024'), ('2024-06-01', 2, '2024')]
-    """
-    # A constant needs no column at all.
-    for source, kind in {"": nw.String(), **frame.collect_schema()}.items():
-        alone = frame.select(nw.col(source) if source else nw.lit("").alias(name))
-        try:
-            alone.select(expression).collect_schema()
-        except ColumnNotFoundError:
-            continue
-        if source and kind == nw.String():
-            return _replaced(frame, {name: (source, expression)})
-        break
-    return frame.with_columns(expression.alias(name))
+    rows: pl.LazyFrame = frame.to_native()
+    schema = rows.collect_schema()
+    schema.update(dict.fromkeys(made, pl.String()))
+    return nw.from_native(rows.map_batches(batch, schema=schema, streamable=True))
 
 
 def different(rows: pl.LazyFrame, names: Collection[str]) -> dict[str, pl.Series]:
@@ -106,35 +109,6 @@ def _few(texts: pl.Series) -> pl.Series | None:
         return runs
     some = texts.gather_every(37)
     return texts.unique() if 4 * some.n_unique() <= some.len() else None
-
-
-def _replaced(frame: Frame, made: Mapping[str, tuple[str, nw.Expr]]) -> Frame:
-    """Rows with columns that are each made of one column of texts."""
-    if frame.implementation is not nw.Implementation.POLARS:
-        return frame.with_columns(*(expression.alias(name) for name, (_, expression) in made.items()))
-
-    prepared = {
-        name: Prepared(lambda texts, name=name, expression=expression: texts.select(expression.alias(name)))  # type: ignore[misc]
-        for name, (_, expression) in made.items()
-    }
-
-    def batch(rows: pl.DataFrame) -> pl.DataFrame:
-        if rows.height < FEW_ROWS:
-            whole = [expression.alias(name) for name, (_, expression) in made.items()]
-            done: pl.DataFrame = nw.from_native(rows).with_columns(*whole).to_native()
-            return done
-        columns = []
-        for name, (source, _) in made.items():
-            texts, positions = numbered(rows[source])
-            replaced = prepared[name].of(texts.alias(source).to_frame())[name]
-            as_it_is = replaced.equals(texts, null_equal=True)
-            columns.append(rows[source].alias(name) if as_it_is else replaced.rechunk().gather(positions))
-        return rows.with_columns(columns)
-
-    rows: pl.LazyFrame = frame.to_native()
-    schema = rows.collect_schema()
-    schema.update(dict.fromkeys(made, pl.String()))
-    return nw.from_native(rows.map_batches(batch, schema=schema, streamable=True))
 
 
 def numbered(texts: pl.Series) -> tuple[pl.Series, pl.Series]:

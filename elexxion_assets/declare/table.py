@@ -94,6 +94,9 @@ class Table:
             for the period is an empty frame. Other inputs hold `period` and the `lookback` periods before it; those of
             other themes hold every period, and the function takes what was known.
         lookback: Number of earlier periods that the inputs also hold (gold and platinum).
+        prepared: Of a table with one input that is no dataset, what is made of the rows of each of its periods alone,
+            whatever the period that is built; `function` is called with that, of all periods, in place of the rows. A
+            process works it out once for all periods whose `lookback` reaches it.
         datasets: Datasets without which the table has no rows: it is built only for the periods that one of them
             covers. By default those of its inputs.
         rules: Rules beyond the columns' own.
@@ -116,6 +119,7 @@ class Table:
     inputs: tuple[str, ...]
     function: Callable[..., Frame]
     lookback: int = 0
+    prepared: Callable[[Frame], Frame] | None = None
     datasets: tuple[str, ...] | None = None
     rules: tuple[Rule, ...] = ()
     totals: Callable[..., Frame] | None = None
@@ -123,3 +127,19 @@ class Table:
     may_be_empty: bool = False
     in_process: str = ""
     populations: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses what the lake cannot build.
+
+        Raises:
+            ValueError: `prepared` is given to a table that is made of datasets or of several tables.
+        """
+        if self.prepared is not None and (self.layer is Layer.SILVER or len(self.inputs) != 1):
+            raise ValueError(
+                f"{self.layer}/{self.name}: only what is made of one table can be prepared period by period"
+            )
+
+    def of_rows(self, *inputs: Frame, period: str, **given: Frame) -> Frame:
+        """What the table's function makes for a period of the rows of its inputs, of all periods together."""
+        prepared = [self.prepared(rows) for rows in inputs] if self.prepared is not None else inputs
+        return self.function(*prepared, period=period, **given)

@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -142,6 +142,7 @@ def stage(
         inputs: list[dict[str, str]] = []
         counts: dict[str, int] = {}
         frames: list[Frame] = []
+        sources: list[Frame] = []
         edition = edition_of(storage) if needs_cog(theme, table) else None
         rescued: list[pl.DataFrame] = []
         for name in table.inputs:
@@ -150,15 +151,21 @@ def stage(
                     storage, ledger, theme, theme.dataset(name), period, scratch, stack, edition, engine
                 )
                 frames.append(source.rows())
+                sources.append(frames[-1])
                 inputs += source.inputs
                 rescued += source.rescued
                 for what, count in source.counts.items():
                     counts[what] = counts.get(what, 0) + count
             else:
                 owner, parent, wanted = _parent(storage, themes, theme, table, name, period)
-                frame, read = _scan(storage, owner, parent, wanted, stack, engine)
-                frames.append(frame)
+                periods, read = _scan(storage, owner, parent, wanted, stack, engine)
+                frames.append(nw.concat(periods))
                 inputs += read
+                if table.prepared is None:
+                    sources.append(frames[-1])
+                else:
+                    title = f"{theme.name}-{table.layer}-{table.name}"
+                    sources.append(_prepared(table.prepared, title, storage, periods, read, stack, engine))
         cog: dict[str, str] = {}
         given: dict[str, Frame] = {}
         if edition is not None:
@@ -170,7 +177,7 @@ def stage(
         origin = ORIGIN if table.layer is Layer.SILVER else ()
         # Engines count in types of their own; the lake holds one integer and one floating type.
         columns = [nw.col(column.name).cast(column.kind.dtype) for column in table.columns]
-        made = table.function(*frames, period=period, **given).select(*columns, *origin)
+        made = table.function(*sources, period=period, **given).select(*columns, *origin)
         file = scratch / "staged.parquet"
         large = counts.get("source_rows", 0) > 2 * SORTED_AT_ONCE
         with engine.ordered(made, table.key, storage, scratch, large=large) as (ordered, cluster):
@@ -426,8 +433,8 @@ def _bytes_behind(storage: Storage, themes: Mapping[str, Theme], theme: Theme, t
 
 def _scan(
     storage: Storage, theme: Theme, table: Table, periods: Sequence[str], stack: ExitStack, engine: Engine
-) -> tuple[Frame, list[dict[str, str]]]:
-    """One lazy frame over periods of a table."""
+) -> tuple[list[Frame], list[dict[str, str]]]:
+    """One lazy frame per period of a table, and what it is; one without rows where there is none."""
     provenance = PROVENANCE if table.layer is Layer.SILVER else ()
     frames, inputs = list[Frame](), []
     for key in periods:
@@ -446,13 +453,42 @@ def _scan(
             }
         )
     if not frames:
-        return engine.small(empty_frame(table.columns, provenance).collect()), inputs
-    return nw.concat(frames), inputs
+        return [engine.small(empty_frame(table.columns, provenance).collect())], inputs
+    return frames, inputs
+
+
+def _prepared(
+    prepare: Callable[[Frame], Frame],
+    title: str,
+    storage: Storage,
+    periods: Sequence[Frame],
+    inputs: Sequence[Mapping[str, str]],
+    stack: ExitStack,
+    engine: Engine,
+) -> Frame:
+    """What a table prepares of each period of its input, as earlier builds of this process left it where they did.
+
+    The process keeps no more than what the last build of the table has read: at most `lookback` + 1 periods.
+    """
+    if not inputs:
+        return prepare(periods[0])
+    files = []
+    for item in inputs:
+        version = hashlib.sha256(f"{storage.url} {item['etag']}".encode()).hexdigest()[:16]
+        files.append(Path(_shared().name) / f"{title}-prepared-{item['period']}-{version}.parquet")
+    for kept in Path(_shared().name).glob(f"{title}-prepared-*.parquet"):
+        if kept not in files:
+            kept.unlink()
+    made = [
+        engine.once(prepare(rows), file, stack, few=False, again=True)
+        for rows, file in zip(periods, files, strict=True)
+    ]
+    return nw.concat(made)
 
 
 @cache
 def _shared() -> TemporaryDirectory[str]:
-    """Typed rows that several tables of one process are made of; gone with it."""
+    """What several builds of one process are made of, typed rows for one; gone with it."""
     return TemporaryDirectory(prefix="elexxion-")
 
 

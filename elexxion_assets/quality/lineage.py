@@ -49,7 +49,7 @@ def column_lineage(themes: Mapping[str, Theme], theme: Theme, table: Table, peri
     given = {}
     if table.populations:
         given["populations"] = nw.from_native(_noting("reference/silver/population", _POPULATIONS, read))
-    made: pl.LazyFrame = table.function(*inputs, period=period, **given).to_native()
+    made: pl.LazyFrame = table.of_rows(*inputs, period=period, **given).to_native()
 
     def needed(wanted: pl.Expr) -> set[tuple[str, str]]:
         read.clear()

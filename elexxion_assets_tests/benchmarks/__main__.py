@@ -1,6 +1,7 @@
 """Workloads through ours and other ways, in rounds: every figure is a ratio in one run.
 
-    python -m elexxion_assets_tests.benchmarks [WORKLOAD ...] --rows N --rounds N --only WAY ... --history FOLDER
+    python -m elexxion_assets_tests.benchmarks [WORKLOAD ...] --rows N --bytes N --rounds N --only WAY ...
+        --history FOLDER
 
 Without names it runs all workloads. In every round each way goes through the files once, one after the other, so that
 what else the machine does falls on all of them. `--history` adds each round to `history.jsonl` in a folder of yours.
@@ -53,13 +54,13 @@ def _lines(path: str) -> list[str]:
 
 
 def run(
-    name: str, rows: int, rounds: int, folder: Path, only: Sequence[str] = (), history: Path | None = None
+    name: str, size: int, rounds: int, folder: Path, only: Sequence[str] = (), history: Path | None = None
 ) -> dict[str, list[Measure]]:
     """Runs one workload.
 
     Args:
         name: Name of the workload.
-        rows: Number of rows of its file.
+        size: Number of rows of its file, or of bytes of its files when unpacked.
         rounds: How often each way goes through it.
         folder: An empty folder for files and what is made of them.
         only: Ways to run, by default all.
@@ -73,7 +74,7 @@ def run(
     """
     workload = WORKLOADS[name]
     (folder / "files").mkdir(parents=True)
-    workload.make(folder, max(rows, workload.least))
+    workload.make(folder, max(size, workload.least))
     ways = [way for way in workload.contestants if not only or way in only]
     found: dict[str, list[Measure]] = defaultdict(list)
     failed: set[str] = set()
@@ -93,7 +94,7 @@ def run(
             made[way] = out
             found[way].append(measured)
             if history is not None:
-                _remember(history, name, rows, number, way, measured)
+                _remember(history, name, size, number, way, measured)
         if number == 0:
             _compare(workload, made)
         shutil.rmtree(folder / "made", ignore_errors=True)
@@ -113,12 +114,12 @@ def _compare(workload: Workload, made: Mapping[str, Path]) -> None:
             assert not apart, f"{way} made other gold than ours: {'; '.join(apart[:5])}"
 
 
-def _remember(history: Path, name: str, rows: int, number: int, way: str, measured: Measure) -> None:
+def _remember(history: Path, name: str, size: int, number: int, way: str, measured: Measure) -> None:
     history.mkdir(parents=True, exist_ok=True)
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "workload": name,
-        "rows": rows,
+        WORKLOADS[name].unit: size,
         "round": number,
         "way": way,
         **measured.figures(),
@@ -151,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(WORKLOADS))
     parser.add_argument("--rows", type=int, help="rows of each file; by default those of the official one")
+    parser.add_argument("--bytes", type=int, help="bytes, unpacked, of workloads of many files: mixed, small")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[], metavar="WAY", help="ways to run; by default all")
     parser.add_argument("--history", type=Path, metavar="FOLDER", help="folder whose history.jsonl grows")
@@ -159,10 +161,11 @@ def main() -> None:
         parser.error(f"no workload {', '.join(sorted(unknown))}: there are {', '.join(WORKLOADS)}")
     print(json.dumps(machine(), ensure_ascii=False))
     for name in asked.workloads or WORKLOADS:
-        rows = asked.rows or WORKLOADS[name].rows
+        workload = WORKLOADS[name]
+        size = getattr(asked, workload.unit) or workload.size
         with tempfile.TemporaryDirectory(prefix=f"benchmark-{name}-") as folder:
-            found = run(name, rows, asked.rounds, Path(folder) / "work", asked.only, asked.history)
-        print(f"\n{WORKLOADS[name].title}: {rows:,} rows, {asked.rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
+            found = run(name, size, asked.rounds, Path(folder) / "work", asked.only, asked.history)
+        print(f"\n{workload.title}: {size:,} {workload.unit}, {asked.rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
         print(table(found), flush=True)
 
 

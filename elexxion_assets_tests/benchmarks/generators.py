@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -110,20 +112,19 @@ def _packed(plain: Path, path: Path) -> None:
     plain.unlink()
 
 
-def bureaux_de_vote(path: Path, rows: int, encoding: str = "latin-1", seed: int = 1) -> None:
+def bureaux_de_vote(path: Path, rows: int, encoding: str = "latin-1", seed: int = 1, vintage: int = 2022) -> None:
     """Results of the présidentielle of 2022 by bureau de vote: 105 columns, those of the first candidate alone named.
 
     Args:
         path: The file to write.
         rows: Number of bureaux.
-        encoding: What the ministry writes is latin-1.
+        encoding: What the ministry writes is latin-1, which lacks œ, ’ and €: in others some labels, none of which gold
+            takes, are spelt with them.
         seed: Other figures for another one.
+        vintage: Year of the communes.
     """
-    cog = Cog.builtin()
-    alive = cog.codes(2022)
-    communes = cog.communes.filter(
-        pl.col("code_commune").is_in(list(alive)) & ~pl.col("code_commune").str.contains("^9[78]")
-    ).sort("code_commune")
+    communes = _communes(vintage)
+    plain = encoding == "latin-1"
     each = pl.int_range(pl.len()) * communes.height // rows
     grid = pl.select(bureau=pl.int_range(rows)).with_columns(place=each).lazy()
     communes = communes.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
@@ -160,9 +161,9 @@ def bureaux_de_vote(path: Path, rows: int, encoding: str = "latin-1", seed: int 
     ]
     unit = [
         code.str.slice(0, 2),
-        pl.lit("Département de l'Hérault et d'ailleurs"),
+        pl.lit("Département de l'Hérault et d'ailleurs" if plain else "Département de l’Hérault et d’ailleurs"),
         pl.lit("01"),
-        pl.lit("1ère circonscription"),
+        pl.lit("1ère circonscription" if plain else "1ère circonscription, cœur de ville à 1 €"),
         code.str.slice(2, 3),
         pl.col("libelle").str.replace_many(["œ", "Œ", "’"], ["oe", "Oe", "'"]),
         (pl.col("bureau") - pl.col("bureau").min().over("place") + 1).cast(pl.String).str.zfill(4),
@@ -174,6 +175,104 @@ def bureaux_de_vote(path: Path, rows: int, encoding: str = "latin-1", seed: int 
         file.write(header + "\r\n")
         for part in lines["line"].to_frame().iter_slices(10_000):
             file.write("\r\n".join(part["line"].to_list()) + "\r\n")
+
+
+def _communes(vintage: int) -> pl.DataFrame:
+    """The communes of a year without those overseas, in order of their codes."""
+    cog = Cog.builtin()
+    code = pl.col("code_commune")
+    return cog.communes.filter(code.is_in(list(cog.codes(vintage))) & ~code.str.contains("^9[78]")).sort(code)
+
+
+CATEGORIES = ("A", "B", "C", "D", "ABC")
+QUARTERS = tuple(f"{year}-T{quarter}" for year in range(2024, 1995, -1) for quarter in (4, 3, 2, 1))
+
+
+def job_seekers(
+    path: Path, communes: pl.DataFrame, quarters: Sequence[str], categories: Sequence[str] = CATEGORIES, seed: int = 1
+) -> None:
+    """Job seekers in the layout of the DARES: of a commune, quarter and category six rows, by sex and age.
+
+    Args:
+        path: The file to write.
+        communes: The communes, as `Cog.communes` has them.
+        quarters: Quarters such as `2024-T1`.
+        categories: Categories such as `ABC`.
+        seed: Other figures for another one.
+    """
+    grid = communes.lazy()
+    for name, values in (
+        ("date", quarters),
+        ("categorie", categories),
+        ("sexe", ("Total", "Hommes")),
+        ("age", ("Total", "Moins de 25 ans", "50 ans ou plus")),
+    ):
+        grid = grid.join(pl.LazyFrame({name: values}), how="cross")
+    columns = {
+        "Date": pl.col("date"),
+        "Code région": pl.col("code_region"),
+        "Région": pl.lit("Région de l'extrait"),
+        "Code département": pl.col("code_departement"),
+        "Département": pl.lit("Département de l'extrait"),
+        "Code commune": pl.col("code_commune"),
+        "Commune": pl.col("libelle"),
+        "Type de données": pl.lit("Brutes"),
+        "Catégorie": pl.col("categorie"),
+        "Sexe": pl.col("sexe"),
+        "Tranche d'âge": pl.col("age"),
+        "Nombre de demandeurs d'emploi": pl.concat_str("code_commune", "date", "categorie", "sexe", "age").hash(
+            13 * seed
+        )
+        % 400
+        * 5,
+    }
+    grid.select(field.alias(name) for name, field in columns.items()).sink_csv(path)
+
+
+SCRUTINS = tuple(f"{year}-presidentielle-t{turn}" for year in (2022, 2017, 2012, 2007, 2002) for turn in (1, 2))
+_CRIME, _BUREAU, _ASSOCIATION, _SEEKERS = 101, 547, 422, 108
+"""Bytes of a row in the layouts of crime, bureaux de vote, associations and job seekers."""
+
+
+def mixed_files(folder: Path, size: int, seed: int = 1) -> None:
+    """Files of four themes: of the bytes 10 % crime, 8 % bureaux de vote, 40 % associations, 42 % job seekers.
+
+    Args:
+        folder: Where they are written, each scrutin in a folder of its own, which says it.
+        size: Bytes of all files, about, when unpacked.
+        seed: Other figures for another one.
+    """
+    communal_base(folder / "donnee-comm-data.gouv-geographie2025.csv.gz", size * 10 // 100 // _CRIME, seed)
+    register_of_associations(folder / "rna_waldec_20250101.zip", size * 40 // 100 // _ASSOCIATION, seed)
+    bureaux = size * 8 // 100 // _BUREAU
+    scrutins = SCRUTINS[: max(1, round(bureaux / 70_000))]
+    for scrutin in scrutins:
+        (folder / f"scrutin={scrutin}").mkdir()
+        file = folder / f"scrutin={scrutin}" / "resultats-par-bureau.txt"
+        bureaux_de_vote(file, bureaux // len(scrutins), "latin-1", seed, int(scrutin[:4]))
+    communes = _communes(2024)
+    wanted = size * 42 // 100 // _SEEKERS // (6 * len(CATEGORIES))
+    quarters = QUARTERS[: max(1, round(wanted / communes.height))]
+    some = communes.gather_every(max(1, communes.height * len(quarters) // wanted))
+    job_seekers(folder / "dares_defm_communales-brutes.csv", some, quarters, seed=seed)
+
+
+def small_files(folder: Path, size: int, seed: int = 1) -> None:
+    """Job seekers by département, quarter and category: files of 230 kB on average.
+
+    Args:
+        folder: Where they are written.
+        size: Bytes of all files, about.
+        seed: Other figures for another one.
+    """
+    departements = _communes(2024).partition_by("code_departement", as_dict=True, maintain_order=True)
+    written = 0
+    for quarter, category, (code,) in itertools.product(QUARTERS, CATEGORIES, departements):
+        if written >= size:
+            return
+        file = folder / f"dares_defm_{code}_{quarter}_{category}.csv"
+        job_seekers(file, departements[code,], [quarter], [category], seed)
+        written += file.stat().st_size
 
 
 def register_of_associations(path: Path, rows: int, seed: int = 1) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from elexxion_assets_tests.benchmarks import generators
 from elexxion_assets_tests.benchmarks.__main__ import COLUMNS, run, table
 from elexxion_assets_tests.benchmarks.measuring import CommandFailed, measure
 from elexxion_assets_tests.benchmarks.workloads import OURS, WORKLOADS, differences
@@ -29,6 +30,34 @@ def test_every_opponent_makes_the_gold_that_the_lake_makes(name: str, tmp_path: 
     shown = table(found)
     assert all(column in shown for column in COLUMNS)
     assert "| elexxion |" in shown
+
+
+def test_files_of_many_themes_reach_gold(tmp_path: Path) -> None:
+    run("mixed", WORKLOADS["mixed"].least, 1, tmp_path / "work", (), tmp_path / "history")
+    [line] = [json.loads(line) for line in (tmp_path / "history" / "history.jsonl").read_text().splitlines()]
+    assert line["bytes"] == WORKLOADS["mixed"].least
+    assert line["told"]["rows"].keys() == {"bronze", "silver", "gold"}
+    assert set(line["told"]["themes"]) == {"association", "crime", "election", "emploi"}
+
+
+def test_the_files_of_a_size_are_of_that_size_and_always_the_same(tmp_path: Path) -> None:
+    sizes, contents = [], []
+    for name in ("first", "again"):
+        (tmp_path / name).mkdir()
+        generators.small_files(tmp_path / name, 2_000_000)
+        files = sorted((tmp_path / name).iterdir())
+        contents.append([file.read_bytes() for file in files])
+        sizes.append(sum(map(len, contents[-1])))
+    assert contents[0] == contents[1]
+    assert len(contents[0]) > 5
+    assert sizes[0] == pytest.approx(2_000_000, rel=0.2)
+
+
+def test_cp1252_has_bytes_of_its_own_and_the_same_gold(tmp_path: Path) -> None:
+    found = run("encodings", WORKLOADS["encodings"].least, 1, tmp_path / "work", [OURS, "cp1252"])
+    assert list(found) == [OURS, "cp1252"]
+    [file] = (tmp_path / "work" / "cp1252" / "files").iterdir()
+    assert set("œ’€".encode("cp1252")) <= set(file.read_bytes())
 
 
 def test_other_gold_is_noticed() -> None:

@@ -38,19 +38,21 @@ class Workload:
 
     Attributes:
         title: What it is, in words.
-        rows: Its usual number of rows.
-        make: Writes the files into a folder, from a number of rows.
+        size: Its usual number of rows, or of bytes when unpacked.
+        make: Writes the files into a folder, from such a number.
         contestants: The ways by name, ours among them.
         key: Key of the rows of gold.
-        least: Rows under which the file does not look like the official one any more.
+        least: Size under which the files do not look like the official ones any more.
+        unit: What its size counts: `rows` or `bytes`.
     """
 
     title: str
-    rows: int
+    size: int
     make: Callable[[Path, int], None]
     contestants: Mapping[str, Contestant]
     key: tuple[str, ...] = ()
     least: int = 1
+    unit: str = "rows"
 
 
 def _python(module: str, *arguments: object) -> list[str]:
@@ -108,6 +110,14 @@ def _association_files(folder: Path, rows: int) -> None:
     generators.register_of_associations(folder / "files" / "rna_waldec_20250101.zip", rows)
 
 
+def _in_bytes(make: Callable[[Path, int], None]) -> Callable[[Path, int], None]:
+    return lambda folder, size: make(folder / "files", size)
+
+
+def _folder(folder: Path, out: Path) -> list[str]:
+    return _python("ours", out, folder / "files")
+
+
 def _encodings_files(folder: Path, rows: int) -> None:
     for encoding in ("utf-8", "latin-1", "cp1252"):
         (folder / encoding / "files").mkdir(parents=True)
@@ -134,7 +144,7 @@ _ELECTION = _gold_of_lake("election/communes")
 WORKLOADS: dict[str, Workload] = {
     "crime": Workload(
         title="Communal base of crime, csv.gz, to gold by commune and year",
-        rows=5_000_000,
+        size=5_000_000,
         make=_crime_files,
         contestants={
             OURS: Contestant(_lake, _CRIME),
@@ -147,7 +157,7 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "bureaux": Workload(
         title="Présidentielle by bureau de vote, 105 columns, latin-1, to gold by commune",
-        rows=70_000,
+        size=70_000,
         make=_bureaux_files("latin-1"),
         contestants={
             OURS: Contestant(_lake, _ELECTION),
@@ -159,14 +169,14 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "associations": Workload(
         title="Register of associations (RNA), zip of one CSV per département, to gold by commune and year",
-        rows=2_000_000,
+        size=2_000_000,
         make=_association_files,
         contestants={OURS: Contestant(_lake), "limit: unpacked": _limit("unpacked")},
         least=2_000,
     ),
     "encodings": Workload(
         title="The same bureaux de vote in three encodings, to gold",
-        rows=70_000,
+        size=70_000,
         make=_encodings_files,
         contestants={
             OURS: _in_encoding("utf-8"),
@@ -176,9 +186,24 @@ WORKLOADS: dict[str, Workload] = {
         key=("code_commune",),
         least=2_000,
     ),
+    "mixed": Workload(
+        title="Crime csv.gz, bureaux de vote, register of associations, job seekers, from raw files to gold",
+        size=5_000_000_000,
+        make=_in_bytes(generators.mixed_files),
+        contestants={OURS: Contestant(_folder)},
+        least=10_000_000,
+        unit="bytes",
+    ),
+    "small": Workload(
+        title="Small files of job seekers, one per département, quarter and category, to gold",
+        size=2_000_000_000,
+        make=_in_bytes(generators.small_files),
+        contestants={OURS: Contestant(_folder)},
+        unit="bytes",
+    ),
     "recognition": Workload(
         title="What is this file: communal base of crime, csv.gz",
-        rows=5_000_000,
+        size=5_000_000,
         make=_crime_files,
         contestants={
             OURS: Contestant(lambda folder, out: _python("recognition", out, *_files(folder))),

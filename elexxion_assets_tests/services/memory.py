@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
@@ -15,9 +16,8 @@ from elexxion_assets.lake.storage import Conflict, Entry, Source, check_key
 class MemoryStorage:
     """Objects in a dictionary. `history` holds every write and removal, in order."""
 
-    url = "memory://"
-
     def __init__(self) -> None:
+        self.url = f"memory://{token_hex(8)}"
         self.objects: dict[str, tuple[Entry, bytes]] = {}
         self.history: list[tuple[str, bytes | None]] = []
         self._versions = itertools.count()

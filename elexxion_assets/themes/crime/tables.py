@@ -97,59 +97,63 @@ def families(indicators: Iterable[Indicator]) -> list[tuple[Indicator, list[str]
     return [(i, [part for part in i.parts if part in codes]) for i in indicators if i.code not in PARTS]
 
 
-def _carried(rows: Frame, *, compared: bool = False) -> Frame:
-    """One row per target commune and year, its indicators side by side, from the published communes that count in it.
+def side_by_side(rows: Frame) -> Frame:
+    """One row per target commune and year with its indicators and totals, from the published communes that count in it.
 
     Counts, populations and dwellings are sums of value x `part`, so that no figure is lost or counted twice. Where some
     of these communes have a number and others none, the sum is only a floor, `est_partiel` is 1 and there is no rate.
     The rate of a single commune, whole or shared out, is the published one; that of several is recomputed.
-    Years that are only `compared` need neither rates nor what is masked: there these are null.
     """
     place = ["code_commune_cible", "annee"]
     published = rows.group_by(*place, "code_commune").agg(
         *(nw.col(column).max() for column in ("part", "population", "logements", "code_departement", "geographie"))
     )
+    bases = ("population", "logements")
     places = published.group_by(*place).agg(
-        *(sum_in_any_order(nw.col(name) * nw.col("part")).alias(name) for name in ("population", "logements")),
-        *(nw.col(column).count().alias(f"_with_{column}") for column in ("population", "logements")),
+        *(sum_in_any_order(nw.col(name) * nw.col("part")).alias(name) for name in bases),
+        *(nw.col(column).count().alias(f"_with_{column}") for column in bases),
         *(nw.col(column).max() for column in ("code_departement", "geographie")),
         nw.len().alias("communes_sources"),
-        nw.col("part").min().alias("_part"),
+        (nw.col("part").min() < 1).cast(nw.Int64()).alias("est_partage"),
     )
+    sources = nw.col("communes_sources")
+    places = places.with_columns(
+        nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column) for column in bases
+    ).drop(*(f"_with_{column}" for column in bases))
+    several = places.filter(sources > 1)
+    # Nearly all are single, and of these there is nothing to add up.
+    single = rows.join(several, on=place, how="anti").with_columns(
+        nw.col("nombre") * nw.col("part"),
+        nw.lit(0, dtype=nw.Int64()).alias("est_partiel"),
+        nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked"),
+    )
+    wide = _one_row_per_place_and_year(single, "code_commune_cible", COMMUNAL)
+    added_up = _added_up(rows.join(several.select(*place), on=place, how="inner"), several)
+    wide = nw.concat([wide, added_up.select(wide.collect_schema().names())])
+    wide = wide.join(places, on=place, how="left").rename({"code_commune_cible": "code_commune"})
+    return _with_totals(wide, COMMUNAL)
+
+
+def _added_up(rows: Frame, places: Frame) -> Frame:
+    """What `_one_row_per_place_and_year` gives, of target communes in which several published ones count."""
+    place, number, sources = ["code_commune_cible", "annee"], nw.col("nombre"), nw.col("communes_sources")
 
     def of(indicator: Indicator, value: nw.Expr) -> nw.Expr:
         return nw.when(nw.col("indicateur") == indicator.code).then(value)
-
-    number = nw.col("nombre")
-    shown = (
-        []
-        if compared
-        else [
-            *(of(i, nw.col("taux_pour_mille")).max().alias(f"{i.code}_taux") for i in COMMUNAL),
-            *(of(i, number.is_null().cast(nw.Int64())).max().alias(f"_{i.code}_masked") for i in INDICATORS),
-        ]
-    )
-    figures = rows.group_by(*place).agg(
-        *(sum_in_any_order(of(i, number * nw.col("part"))).alias(f"{i.code}_nombre") for i in COMMUNAL),
-        *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
-        *shown,
-    )
-    sources = nw.col("communes_sources")
-
-    def where_all_have(column: str) -> nw.Expr:
-        return nw.when(nw.col(f"_with_{column}") == sources).then(nw.col(column)).alias(column)
 
     def known(indicator: Indicator) -> nw.Expr:
         return nw.col(f"_{indicator.code}_known")
 
     def rate(indicator: Indicator) -> nw.Expr:
-        whole = nw.col(f"{indicator.code}_est_partiel") == 0
         base = nw.col("logements" if indicator.per_dwelling else "population")
-        recomputed = nw.when(whole & (base > 0)).then(nw.col(f"{indicator.code}_nombre") * 1000 / base)
-        return nw.when(sources == 1).then(nw.col(f"{indicator.code}_taux")).otherwise(recomputed)
+        whole = nw.col(f"{indicator.code}_est_partiel") == 0
+        return nw.when(whole & (base > 0)).then(nw.col(f"{indicator.code}_nombre") * 1000 / base)
 
-    masked = nw.sum_horizontal(*(nw.col(f"_{i.code}_masked") for i in INDICATORS))
-    rates = [nw.lit(None, dtype=nw.Float64()) if compared else rate(i) for i in COMMUNAL]
+    figures = rows.group_by(*place).agg(
+        *(sum_in_any_order(of(i, number * nw.col("part"))).alias(f"{i.code}_nombre") for i in COMMUNAL),
+        *(of(i, number).count().alias(f"_{i.code}_known") for i in COMMUNAL),
+        *(of(i, number.is_null().cast(nw.Int64())).max().alias(f"_{i.code}_masked") for i in INDICATORS),
+    )
     return (
         figures.join(places, on=place, how="left")
         .with_columns(
@@ -158,13 +162,9 @@ def _carried(rows: Frame, *, compared: bool = False) -> Frame:
                 ((known(i) > 0) & (known(i) < sources)).cast(nw.Int64()).alias(f"{i.code}_est_partiel")
                 for i in COMMUNAL
             ),
-            nw.col("code_commune_cible").alias("code_commune"),
-            (nw.lit(None, dtype=nw.Int64()) if compared else masked).alias("indicateurs_masques"),
-            (nw.col("_part") < 1).cast(nw.Int64()).alias("est_partage"),
-            where_all_have("population"),
-            where_all_have("logements"),
+            nw.sum_horizontal(*(nw.col(f"_{i.code}_masked") for i in INDICATORS)).alias("indicateurs_masques"),
         )
-        .with_columns(*(told.alias(f"{i.code}_taux") for i, told in zip(COMMUNAL, rates, strict=True)))
+        .with_columns(*(rate(i).alias(f"{i.code}_taux") for i in COMMUNAL))
     )
 
 
@@ -198,7 +198,7 @@ def _exact(indicator: str) -> nw.Expr:
 
 
 def _one_row_per_place_and_year(
-    rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...]
+    rows: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...] = ()
 ) -> Frame:
     """A row per place and year: each indicator's number, whether it is a floor, its rate; how many are masked."""
 
@@ -209,7 +209,7 @@ def _one_row_per_place_and_year(
         *(of(indicator, "nombre").alias(f"{indicator.code}_nombre") for indicator in indicators),
         *(of(indicator, "est_partiel").alias(f"{indicator.code}_est_partiel") for indicator in indicators),
         *(of(indicator, "taux_pour_mille").alias(f"{indicator.code}_taux") for indicator in indicators),
-        *(nw.col(column).max() for column in ("population", *carried)),
+        *(nw.col(column).max() for column in carried),
         nw.col("_masked").sum().alias("indicateurs_masques"),
     )
 
@@ -238,43 +238,26 @@ def _with_totals(wide: Frame, indicators: tuple[Indicator, ...]) -> Frame:
         nw.when(anything).then(sum_from_the_left(*values)).alias("total"),
         nw.when(partial).then(nw.lit(1)).otherwise(nw.lit(0)).alias("total_est_partiel"),
         nw.when(~mixed).then(summed).alias("_summed"),
-    )
+    ).drop(*states, *(f"{name}_best" for name in states))
 
 
-def _compared(
-    wide: Frame, place: str, indicators: tuple[Indicator, ...], carried: tuple[str, ...], period: str
-) -> Frame:
-    """The gold row of every place of the year `period`, from the places of that year and of the two before it.
+def _compared(wide: Frame, place: str, period: str) -> Frame:
+    """The gold row of every place of the year `period`, from the totals of that year and of the two before it.
 
     Changes and means compare totals of the same indicators only: an indicator that becomes secret would otherwise look
     like a fall.
     """
-    wide = _with_totals(wide, indicators)
-    year = int(period)
-
-    def of_year(column: str, back: int = 0) -> nw.Expr:
-        return nw.when(nw.col("annee") == year - back).then(nw.col(column)).max()
-
-    now = [
-        *(f"{indicator.code}_{what}" for indicator in indicators for what in ("nombre", "est_partiel", "taux")),
-        *carried,
-        "indicateurs_masques",
-        "total_est_partiel",
-    ]
-    compared = ("total", "population", "_summed")
-    one = wide.group_by(place).agg(
-        of_year("annee").alias("annee"),
-        *(of_year(column).alias(column) for column in now),
-        *(of_year(column, back).alias(f"{column}_{back}") for column in compared for back in range(3)),
-    )
-    same_1 = nw.col("_summed_0") == nw.col("_summed_1")
-    same_2 = same_1 & (nw.col("_summed_0") == nw.col("_summed_2"))
-    return one.filter(~nw.col("annee").is_null()).with_columns(
+    year = nw.col("annee") - int(period)
+    one = wide.filter(year == 0)
+    for back in (1, 2):
+        before = [nw.col(name).alias(f"{name}_{back}") for name in ("total", "population", "_summed")]
+        one = one.join(wide.filter(year == -back).select(place, *before), on=place, how="left")
+    same_1 = nw.col("_summed") == nw.col("_summed_1")
+    same_2 = same_1 & (nw.col("_summed") == nw.col("_summed_2"))
+    return one.with_columns(
         (nw.col("total_est_partiel") == 1).alias("total_est_partiel"),
-        nw.col("total_0").alias("total"),
         nw.when(same_1).then(_change("total")).alias("total_variation_1_an"),
         nw.when(same_2).then(_mean("total")).alias("total_moyenne_3_ans"),
-        nw.col("population_0").alias("population"),
         _change("population").alias("population_variation_1_an"),
         _mean("population").alias("population_moyenne_3_ans"),
     )
@@ -282,24 +265,19 @@ def _compared(
 
 def _change(column: str) -> nw.Expr:
     before = nw.col(f"{column}_1")
-    return nw.when(before > 0).then(nw.col(f"{column}_0") / before - 1)
+    return nw.when(before > 0).then(nw.col(column) / before - 1)
 
 
 def _mean(column: str) -> nw.Expr:
-    years = [nw.col(f"{column}_{back}") for back in range(3)]
+    years = [nw.col(name) for name in (column, f"{column}_1", f"{column}_2")]
     known = nw.sum_horizontal(*((~year.is_null()).cast(nw.Int64()) for year in years))
     # Not `/ 3`, which Polars takes for a product with a rounded third.
     return nw.when(known == len(years)).then(sum_from_the_left(*years) / known)
 
 
-def communes(rows: Frame, *, period: str) -> Frame:
-    """Crime per commune of the target vintage in the year `period`, from the silver of the communal base."""
-    carried = ("code_departement", "geographie", "logements", "communes_sources", "est_partage")
-    of_year = nw.col("annee") == int(period)
-    years = [_carried(rows.filter(of_year)), _carried(rows.filter(~of_year), compared=True)]
-    names = [name for name in years[0].collect_schema().names() if not name.endswith("_masked")]
-    wide = nw.concat([year.select(names) for year in years])
-    gold = _compared(wide, "code_commune", COMMUNAL, carried, period)
+def communes(wide: Frame, *, period: str) -> Frame:
+    """Crime per commune of the target vintage in the year `period`, from years that are laid `side_by_side`."""
+    gold = _compared(wide, "code_commune", period)
     return gold.with_columns(
         nw.col("code_commune").is_in(list(COMMUNE_OF)).alias("est_arrondissement"),
         (nw.col("est_partage") == 1).alias("est_partage"),
@@ -315,9 +293,9 @@ def departements(rows: Frame, *, period: str) -> Frame:
     figures = rows.with_columns(
         nw.lit(0).alias("est_partiel"), nw.col("nombre").is_null().cast(nw.Int64()).alias("_masked")
     )
-    carried = ("code_region", "geographie")
+    carried = ("population", "code_region", "geographie")
     wide = _one_row_per_place_and_year(figures, "code_departement", INDICATORS, carried)
-    gold = _compared(wide, "code_departement", INDICATORS, carried, period)
+    gold = _compared(_with_totals(wide, INDICATORS), "code_departement", period)
     return gold.select(column.name for column in DEPARTEMENTS_COLUMNS)
 
 
@@ -326,8 +304,8 @@ def _totals(indicators: tuple[Indicator, ...], *, carried: bool) -> Callable[...
     share = nw.col("part") if carried else nw.lit(1.0)
 
     def totals(rows: Frame, *, period: str) -> Frame:
-        number = nw.when(nw.col("annee") == int(period)).then(nw.col("nombre") * share)
-        return rows.select(
+        number = nw.col("nombre") * share
+        return rows.filter(nw.col("annee") == int(period)).select(
             nw.when(nw.col("indicateur") == indicator.code).then(number).sum().alias(f"{indicator.code}_nombre")
             for indicator in indicators
         )
@@ -495,6 +473,7 @@ TABLES = (
         function=communes,
         totals=_totals(COMMUNAL, carried=True),
         lookback=2,
+        prepared=side_by_side,
         rules=_gold_rules(carried=True),
     ),
     Table(

@@ -73,7 +73,7 @@ class Delivered:
         table = THEME.table(Layer.GOLD, name)
         years = [str(int(period) - back) for back in range(lookback + 1)]
         silver = pl.concat([self.silver(year) for year in years if year in self.periods])
-        made = table.function(nw.from_native(silver.lazy()), period=period)
+        made = table.of_rows(nw.from_native(silver.lazy()), period=period)
         return made.select(*(c.name for c in table.columns)).to_native().collect()
 
 

@@ -269,7 +269,7 @@ def test_whatever_was_published_adds_up_to_the_same(published, vintage):
     carried = Cog.builtin().carry(nw.from_native(rows), vintage=vintage, plm="arrondissements")
     placed = carried.filter(~nw.col("code_commune_cible").is_null())
     silver = THEME.table(Layer.SILVER, "communale").function(placed, period="2020")
-    gold = THEME.table(Layer.GOLD, "communes").function(silver, period="2020").to_native().collect()
+    gold = THEME.table(Layer.GOLD, "communes").of_rows(silver, period="2020").to_native().collect()
     found = totals(gold)
     for indicator in {indicator for _, indicator in published}:
         known = [n for (code, i), n in published.items() if i == indicator and code != "60999" and n is not None]

@@ -40,7 +40,7 @@ def rows(*facts: tuple[str, int, str, int | None], population: int | None = 1000
 
 def gold(silver: pl.LazyFrame, year: int) -> dict[str, dict]:
     table = THEME.table(Layer.GOLD, "communes")
-    made = table.function(nw.from_native(silver), period=str(year)).to_native().collect()
+    made = table.of_rows(nw.from_native(silver), period=str(year)).to_native().collect()
     assert made.columns == [column.name for column in table.columns]
     return {row["code_commune"]: row for row in made.to_dicts()}
 
@@ -206,7 +206,7 @@ def test_gold_rules_compare_totals_with_parts():
         ("01004", 2023, "usage_stupefiants_afd", 6),
     )
     table = THEME.table(Layer.GOLD, "communes")
-    frame = table.function(nw.from_native(silver), period="2023").to_native()
+    frame = table.of_rows(nw.from_native(silver), period="2023").to_native()
     assert broken("coups_et_blessures_somme", Layer.GOLD, "communes", frame) == [True]
     assert broken("usage_stupefiants_contient_afd", Layer.GOLD, "communes", frame) == [True]
 
