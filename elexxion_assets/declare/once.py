@@ -1,4 +1,8 @@
-"""What is made of a text is worked out once for each different text: official files repeat themselves."""
+"""What is made of a text is worked out once for each different text: official files repeat themselves.
+
+Batches that a frame is made of may ask queries of their own: always of the engine in memory. The streaming engine, which
+runs the batches, has few threads, and when all of them wait for its answers, nobody gives any.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,7 @@ class Prepared:
             given = list[pl.DataFrame]()
             query = self._made(nw.from_native(pl.defer(lambda: given[-1], schema=rows.schema))).to_native()
         given[:] = [rows]
-        found = query.collect()
+        found = query.collect(engine="in-memory")
         given.clear()
         self._free.append((given, query))
         return found

@@ -102,7 +102,7 @@ class _Judge:
 
 def _batch(batch: pl.DataFrame, columns: Sequence[Column], rescued: Collection[str], judge: _Judge) -> pl.DataFrame:
     if batch.height < FEW_ROWS:
-        return _whole(batch.lazy(), columns, rescued).collect()
+        return _whole(batch.lazy(), columns, rescued).collect(engine="in-memory")
     different = _Different(batch, columns)
     values, wrong = different.judged(judge)
     typed = batch.with_columns(values).with_columns(
@@ -110,7 +110,7 @@ def _batch(batch: pl.DataFrame, columns: Sequence[Column], rescued: Collection[s
     )
     if not wrong.any():
         return typed
-    told = _whole(batch.filter(wrong).lazy(), columns, rescued).collect()
+    told = _whole(batch.filter(wrong).lazy(), columns, rescued).collect(engine="in-memory")
     at = wrong.arg_true()
     said = [typed[name].scatter(at, told[name]) for name in (contract.BREACHES, contract.RESCUED)]
     return typed.with_columns(said)

@@ -97,7 +97,7 @@ def _laid_out(base: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         parts.append(rows if rank == 0 or here.all() else rows.filter(here))
     rows = pl.concat(parts)
     if _may_have_namesakes(layout):
-        rows = _tell_namesakes_apart(nw.from_native(rows.lazy())).to_native().collect()
+        rows = _tell_namesakes_apart(nw.from_native(rows.lazy())).to_native().collect(engine="in-memory")
     return rows.select("_line", *_UNIT, *_VOTE)
 
 
