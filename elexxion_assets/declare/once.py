@@ -1,7 +1,7 @@
 """What is made of a text is worked out once for each different text: official files repeat themselves.
 
-Batches that a frame is made of may ask queries of their own: always of the engine in memory. The streaming engine, which
-runs the batches, has few threads, and when all of them wait for its answers, nobody gives any.
+Batches that a frame is made of may ask queries of their own: always of the engine in memory. The streaming engine,
+which runs the batches, has few threads, and when all of them wait for its answers, nobody gives any.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,9 @@ from elexxion_assets.lake.ledger import Delivery, Ledger
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.settings import settings
 from elexxion_assets.themes import all_themes
+
+_AT_MOST = 3
+"""Times that a pass takes a file which is written anew whenever it is taken; then it is left to the next pass."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run configuration: what goes wrong is told once, by who ran it."""
@@ -94,10 +98,12 @@ def _take_all(
     progress: Callable[[str], None],
 ) -> None:
     tried: set[tuple[str, str]] = set()
+    times: Counter[str] = Counter()
     taken: dict[str, None] = {}
 
     def untried(settle_seconds: float) -> set[tuple[str, str]]:
-        files = {(entry.key, entry.etag) for entry in islice(waiting(storage, settle_seconds), settings().batch)}
+        entries = islice(waiting(storage, settle_seconds), settings().batch)
+        files = {(entry.key, entry.etag) for entry in entries if times[entry.key] < _AT_MOST}
         return (files | {(mark, "") for mark in islice(ledger.readings(), settings().batch)}) - tried
 
     while untried(0):
@@ -105,6 +111,7 @@ def _take_all(
             time.sleep(min(settings().settle_seconds, 1.0) / 2 + 0.05)
             continue
         tried |= settled
+        times.update(key for key, _ in settled)
         progress(f"taking {len(settled)} file(s)")
         result = code.resolve_job_def("intake").execute_in_process(
             instance=instance, run_config=QUIET, raise_on_error=False, asset_selection=[DELIVERIES], tags=BY_INTAKE
