@@ -173,6 +173,7 @@ def test_dagster_s_own_commands_serve_the_project(clone: Path, command: str) -> 
                 server.wait(40)
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
     assert {"intake/deliveries", "crime/gold/communes", "election/silver/resultats"} <= assets
 
 

@@ -89,6 +89,7 @@ class Service:
             self.process.wait(40)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         self.log.close()
 
 
