@@ -107,7 +107,7 @@ def test_second_rounds_have_their_own_days() -> None:
     assert not [period for period in due if ELECTION.periods.problem(period)]
 
 
-@pytest.mark.parametrize("theme", all_themes().values(), ids=str)
+@pytest.mark.parametrize("theme", all_themes().values(), ids=lambda theme: theme.name)
 def test_calendars_speak_of_datasets_and_periods_of_their_theme(theme: object) -> None:
     names = {dataset.name for dataset in theme.datasets}  # type: ignore[attr-defined]
     expected = list(theme.calendar(date(2026, 11, 21)))  # type: ignore[attr-defined]
