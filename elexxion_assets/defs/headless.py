@@ -60,7 +60,7 @@ class Pass:
 
 
 def run_pass(storage: Storage, ledger: Ledger, progress: Callable[[str], None]) -> Pass:
-    """Takes every file that waits, then builds what is due.
+    """Takes every file that waits, one that is written all the time a few times only, then builds what is due.
 
     Args:
         storage: The lake.
@@ -102,8 +102,8 @@ def _take_all(
     taken: dict[str, None] = {}
 
     def untried(settle_seconds: float) -> set[tuple[str, str]]:
-        entries = islice(waiting(storage, settle_seconds), settings().batch)
-        files = {(entry.key, entry.etag) for entry in entries if times[entry.key] < _AT_MOST}
+        entries = (entry for entry in waiting(storage, settle_seconds) if times[entry.key] < _AT_MOST)
+        files = {(entry.key, entry.etag) for entry in islice(entries, settings().batch)}
         return (files | {(mark, "") for mark in islice(ledger.readings(), settings().batch)}) - tried
 
     while untried(0):

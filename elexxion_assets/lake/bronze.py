@@ -137,15 +137,14 @@ def _told_once(frame: pl.LazyFrame, source: str, known: nw.Expr) -> pl.LazyFrame
     def batch(rows: pl.DataFrame) -> pl.DataFrame:
         texts, positions = numbered(rows[source])
         each = texts.to_list()
-        met = periods
+        met: dict[str | None, str | None] = {}
         if new := [text for text in each if text not in periods]:
             unseen = nw.from_native(pl.DataFrame({source: new}, {source: pl.String()}))
             met = dict(zip(new, unseen.select(known)["_period"].to_list(), strict=True))
             if len(periods) < _REMEMBERED:
                 # Nothing is ever taken out: batches may come in several threads.
                 periods.update(met)
-            met = periods | met
-        told = pl.Series("_period", [met[text] for text in each], pl.String())
+        told = pl.Series("_period", [met[text] if text in met else periods[text] for text in each], pl.String())
         return rows.with_columns(told.gather(positions))
 
     schema = frame.collect_schema()

@@ -12,11 +12,14 @@ from elexxion_assets.declare import Refusal, TextTable, Theme
 from elexxion_assets.lake import edition, layout
 from elexxion_assets.lake.archive import archive_of
 from elexxion_assets.lake.build import CORRECTS, text_table
-from elexxion_assets.lake.corrections import corrections_of, rejections
-from elexxion_assets.lake.intake import is_delivery
+from elexxion_assets.lake.corrections import corrections_of, is_correction, rejections
+from elexxion_assets.lake.intake import hints_of, is_delivery
 from elexxion_assets.lake.ledger import Delivery, Ledger, State
 from elexxion_assets.lake.storage import Storage
 from elexxion_assets.reading import is_archive, look, recognise, renamed
+
+_LOOKED_AT = 20
+"""Waiting files whose beginning is looked at: of thousands that would take minutes."""
 
 
 def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: str) -> list[dict[str, Any]]:
@@ -32,6 +35,7 @@ def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: st
         One dictionary per file: `name`, `delivery`, `state`, `story` (sentences), `document` for a delivery.
     """
     found = [_of_delivery(storage, ledger, themes, delivery) for delivery in ledger.find(text)]
+    waiting = 0
     for entry in storage.list(layout.INPUT):
         name = entry.key.removeprefix(layout.INPUT)
         if text.lower() in name.lower() and is_delivery(entry.key):
@@ -39,7 +43,9 @@ def explain(storage: Storage, ledger: Ledger, themes: dict[str, Theme], text: st
                 f"It waits in {layout.INPUT} since {entry.modified:%Y-%m-%d %H:%M} UTC ({entry.size} bytes).",
                 "It is taken by the next `elexxion run`, or by the sensor `input_sensor` when Dagster's daemon runs.",
             ]
-            story += _of_beginning(storage, themes, entry.key, name)
+            waiting += 1
+            if waiting <= _LOOKED_AT:
+                story += _of_beginning(storage, themes, entry.key, name)
             found.append({"name": name, "delivery": "", "state": "waiting", "story": story})
     return found
 
@@ -51,7 +57,10 @@ def _of_beginning(storage: Storage, themes: dict[str, Theme], key: str, name: st
         with storage.local(key) as file, TemporaryDirectory(prefix="elexxion-") as scratch:
             if is_archive(file):
                 return ["It is an archive: each of its files will be a delivery of its own."]
-            tables = look(file, name, Path(scratch))
+            hints = hints_of(storage, key, file)
+            if is_correction(file, hints):
+                return ["It is a correction of rejected rows."]
+            tables = look(file, name, Path(scratch), hints)
     except (KeyError, FileNotFoundError):
         return []  # it has just been taken
     except Refusal as refusal:

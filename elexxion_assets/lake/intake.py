@@ -542,6 +542,11 @@ def _companion(storage: Storage, key: str, sha256: str) -> tuple[Entry | None, d
     return companion, {}
 
 
+def hints_of(storage: Storage, key: str, file: Path) -> dict[str, str]:
+    """What a person said when dropping a file that waits, of which `file` is a copy."""
+    return _companion(storage, key, _sha256(file))[1]
+
+
 def drop(storage: Storage, name: str, source: Any, hints: Mapping[str, str]) -> Entry:
     """Puts a file into `input/`, what is said of it first; beside one of the same name that still waits there.
 

@@ -14,7 +14,7 @@ import pytest
 
 from elexxion_assets.declare import Layer
 from elexxion_assets.lake import layout
-from elexxion_assets.lake.build import periods_of, publish, stage, table_documents
+from elexxion_assets.lake.build import CORRECTS, periods_of, publish, stage, table_documents
 from elexxion_assets.lake.due import Due, due, settle
 from elexxion_assets.lake.explain import explain
 from elexxion_assets.lake.intake import Taken, drop, initialise, take, waiting
@@ -132,6 +132,15 @@ def test_a_file_that_waits_is_told_by_its_beginning(lake: Lake) -> None:
     assert said["counts.csv"] == "It looks like toy/counts (Counts): utf-8, separator « ; », header on line 1."
     assert said["cut.csv.gz"].startswith("It would be refused: The gzip file ends too early")
     assert said["all.zip"].startswith("It is an archive")
+
+
+def test_what_was_said_of_a_file_that_waits_counts_for_what_it_looks_like(lake: Lake) -> None:
+    corrected = b"_line;annee\n2;2020\n"
+    for name, hints in (("said.csv", {CORRECTS: "another"}), ("unsaid.csv", {})):
+        drop(lake.storage, name, corrected, hints)
+    said = {item["name"]: item["story"][-1] for item in explain(lake.storage, lake.ledger, THEMES, "said")}
+    assert said["said.csv"] == "It is a correction of rejected rows."
+    assert "none of the known datasets" in said["unsaid.csv"]
 
 
 def test_rows_that_break_the_contract_are_kept_with_file_line_and_reason(lake: Lake) -> None:
